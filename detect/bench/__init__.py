@@ -1,0 +1,1 @@
+"""Numbers about any detector: predictions first, metrics always recomputed from them."""

@@ -1,0 +1,1 @@
+"""Decoded media to Evidence: crop, batch, score, aggregate, locate."""

@@ -1,0 +1,1 @@
+"""The only place that opens untrusted bytes: sniff, limits, guarded decode to numpy."""

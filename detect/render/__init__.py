@@ -1,0 +1,1 @@
+"""A Report as JSON, words, HTML, pictures. Pure."""
