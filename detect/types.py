@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any
 
@@ -273,4 +274,9 @@ class Report:
     def find(self, source: str) -> Evidence | None:
         """Return the evidence of that source, or None when it was not looked at."""
         return next((item for item in self.evidence if item.source == source), None)
+
+    def _repr_html_(self) -> str:
+        """Return the card that notebooks show; named, not imported, so that the words stay below the rendering."""
+        card: str = import_module("detect.render.notebook").report_card(self)
+        return card
 

@@ -35,18 +35,8 @@ def _without_surrogates(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_surrogates(item) for item in value]
     if isinstance(value, str) and _LONE_SURROGATE.search(value):
-        return (
-            value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-            if _is_from_bytes(value)
-            else _escape(value)
-        )
+        # U+DC80..DCFF stand for undecodable bytes (PEP 383); any other lone surrogate is shown as \\uNNNN.
+        is_from_bytes = all("\udc80" <= item <= "\udcff" for item in _LONE_SURROGATE.findall(value))
+        raw = value.encode("utf-8", "surrogateescape" if is_from_bytes else "backslashreplace")
+        return raw.decode("utf-8", "backslashreplace")
     return value
-
-
-def _is_from_bytes(value: str) -> bool:
-    """Say whether the surrogates stand for undecodable bytes (PEP 383), as in file names."""
-    return all("\udc80" <= character <= "\udcff" for character in _LONE_SURROGATE.findall(value))
-
-
-def _escape(value: str) -> str:
-    return value.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -22,7 +22,7 @@ _VERDICT_SENTENCES = {
     "place or the date is right.",
     Verdict.LIKELY_SYNTHETIC: "What was looked at fits a {noun} that a machine made. Look at the reasons before you "
     "rely on it.",
-    Verdict.LIKELY_MANIPULATED: "What was looked at fits an authentic {noun} of which parts were generated or replaced.",
+    Verdict.LIKELY_MANIPULATED: "What was looked at fits an authentic {noun} with generated or replaced parts.",
     Verdict.INCONCLUSIVE: "The evidence does not decide. Read this neither as authentic nor as fake.",
     Verdict.NOT_APPLICABLE: "Nothing in this {noun} could be judged.",
 }
@@ -61,6 +61,7 @@ SOURCE_TITLES = {
     "provenance.c2pa": "Content Credentials (C2PA)",
     "provenance.metadata": "Metadata in the file",
 }
+NEVER = "never"
 _FAMILY_TITLES = {"watermark": "Watermark", "known": "Known files", "provenance": "Provenance"}
 _PROVENANCE_FAMILIES = frozenset(_FAMILY_TITLES)
 
@@ -105,11 +106,18 @@ def verdict_sentence(report: Report) -> str:
 
 def budget_sentence(operating: Operating) -> str:
     """Return what the false-accusation budget promises."""
+    if threshold(operating.synthetic_threshold) == NEVER:
+        return "No calibrated classifier judged this file: only what the file says about itself could decide."
     share = f"{operating.max_false_positive_rate * 100:g}"
     return (
         f"Thresholds are set so that at most {share} of 100 authentic files of the calibration set would be called "
         f"machine-made or manipulated."
     )
+
+
+def threshold(log_odds: float | None) -> str:
+    """Return a threshold in nats; an infinite one (null in JSON) is never reached."""
+    return f"{signed(log_odds)} nats" if log_odds is not None and math.isfinite(log_odds) else NEVER
 
 
 def strength(llr: float) -> str:
@@ -125,11 +133,18 @@ def strength(llr: float) -> str:
     return f"{word}, towards {'machine-made' if llr > 0 else 'authentic'}"
 
 
-def odds_factor(llr: float) -> str:
-    """Return the factor on the odds that a log-likelihood ratio (nats) stands for, `x 4.5` or `x 1/4.5`."""
+def effect(llr: float) -> str:
+    """Return what a contribution (nats) does to the score: direction, strength and the factor on the odds.
+
+    Example:
+        >>> effect(1.5)
+        'moderate, towards machine-made (odds × 4.5)'
+    """
+    if llr == 0:
+        return "no effect on the score"
     factor = math.exp(min(abs(llr), 20.0))
     shown = f"{factor:.1f}" if factor < 10 else f"{factor:,.0f}"
-    return f"× {shown}" if llr >= 0 else f"× 1/{shown}"
+    return f"{strength(llr)} (odds × {shown})" if llr > 0 else f"{strength(llr)} (odds ÷ {shown})"
 
 
 def score(value: float | None) -> str:
