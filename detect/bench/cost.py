@@ -1,0 +1,73 @@
+"""What a judgement costs: CPU seconds, peak memory and, where the machine tells, joules.
+
+CPU time counts this process and its live and finished children, because decoding happens in a guarded child.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_PROC = Path("/proc")
+_RAPL = Path("/sys/class/powercap")
+
+
+def cpu_seconds() -> float:
+    """Return CPU seconds used so far by this process, its finished children and its live ones."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system + sum(map(_live_cpu, _children()))
+
+
+def peak_memory_mb() -> float:
+    """Return the peak resident memory, MiB, of this process plus that of its live children; 0 when unknown."""
+    return sum(_peak_of(pid) for pid in (os.getpid(), *_children()))
+
+
+def joules() -> float | None:
+    """Return the package energy counter of the machine, J, or None when it is not readable (it wraps rarely)."""
+    total = 0.0
+    found = False
+    for counter in sorted(_RAPL.glob("intel-rapl:[0-9]*/energy_uj")) if _RAPL.is_dir() else []:
+        if counter.parent.name.count(":") > 1:
+            continue  # a part of a package that is counted already
+        try:
+            total += int(counter.read_text()) / 1e6
+            found = True
+        except (OSError, ValueError):
+            continue
+    return total if found else None
+
+
+def _children() -> list[int]:
+    """Return the process ids of live children and grandchildren (Linux; elsewhere none)."""
+    found: list[int] = []
+    queue = [os.getpid()]
+    while queue:
+        pid = queue.pop()
+        for listing in (_PROC / str(pid) / "task").glob("*/children") if _PROC.is_dir() else []:
+            try:
+                born = [int(word) for word in listing.read_text().split()]
+            except (OSError, ValueError):
+                continue
+            found.extend(born)
+            queue.extend(born)
+    return found
+
+
+def _live_cpu(pid: int) -> float:
+    try:
+        fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _peak_of(pid: int) -> float:
+    try:
+        status = (_PROC / str(pid) / "status").read_text()
+    except OSError:
+        return 0.0
+    for line in status.splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    return 0.0

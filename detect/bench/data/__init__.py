@@ -1,0 +1,1 @@
+"""Where labelled files come from: manifests, folder layouts, Croissant; and the checks before trusting them."""

@@ -1,0 +1,74 @@
+"""Our own Analyzer as a detector: pixels or sound only, provenance off, with the verdict a user would get."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from detect.analyzer import Analyzer, AnalyzerSettings
+from detect.bench.detectors.base import Prediction
+from detect.types import Report, Status, Verdict
+
+_PRIMARY = ("image.pixels", "audio.speech", "audio.music", "video.frames")
+
+
+@dataclass
+class AnalyzerDetector:
+    """Runs `detect.analyzer.Analyzer`; the score is the likelihood ratio of the content evidence.
+
+    Provenance stays off, because perturbed copies carry none and the question here is what the content tells. With
+    `check_stability` the verdict is the product's default one (several times slower); the score is the same.
+    """
+
+    name: str = "ours"
+    check_stability: bool = True
+    models_dir: Path | None = None
+    device: str = "auto"
+    max_false_positive_rate: float = 0.02
+    _analyzer: Analyzer | None = field(default=None, repr=False)
+
+    @property
+    def analyzer(self) -> Analyzer:
+        """Return the Analyzer, made at first use."""
+        if self._analyzer is None:
+            self._analyzer = Analyzer(
+                AnalyzerSettings(
+                    max_false_positive_rate=self.max_false_positive_rate,
+                    device=self.device,
+                    check_stability=self.check_stability,
+                    locate=False,
+                    read_provenance=False,
+                    models_dir=self.models_dir,
+                )
+            )
+        return self._analyzer
+
+    @property
+    def fingerprint(self) -> str:
+        """Return the Analyzer's: versions, weights, settings."""
+        return self.analyzer.fingerprint
+
+    def predict_many(self, paths: Sequence[Path]) -> Iterator[Prediction]:
+        """Yield one prediction a path, in order."""
+        for report in self.analyzer.analyze_many(list(paths)):
+            yield to_prediction(report)
+
+
+def to_prediction(report: Report) -> Prediction:
+    """Return what a Report says: the content evidence's llr as score, the fused probability, the verdict."""
+    if report.error is not None:
+        return Prediction(error=f"{report.error.code}: {report.error.message}"[:300])
+    if report.authenticity is None or report.verdict is Verdict.NOT_APPLICABLE:
+        codes = ", ".join(reason.code for reason in report.reasons) or "no reason given"
+        return Prediction(verdict=str(report.verdict), error=f"not applicable: {codes}")
+    return Prediction(score=_score(report), p_synthetic=1.0 - report.authenticity, verdict=str(report.verdict))
+
+
+def _score(report: Report) -> float:
+    """Return the llr of the first content evidence that scored, else the sum of the ledger without the prior."""
+    for source in _PRIMARY:
+        evidence = report.find(source)
+        if evidence is not None and evidence.status is Status.SCORED:
+            return evidence.llr
+    return sum(line.llr for line in report.contributions)

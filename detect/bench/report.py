@@ -1,0 +1,39 @@
+"""A run folder's predictions -> `metrics.json`, `report.md` and what else was asked for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from detect.bench.store import PredictionStore, Row
+from detect.bench.summary import SummarySettings, summarize
+from detect.bench.tables import markdown
+from detect.errors import ConfigError
+from detect.serialize import to_plain
+
+
+def read_run(folder: Path) -> tuple[list[Row], dict[str, Any]]:
+    """Return the rows and the `run.json` of a run folder.
+
+    Raises:
+        ConfigError: No predictions in it.
+    """
+    rows = PredictionStore(folder).read()
+    if not rows:
+        raise ConfigError(f"{folder} holds no predictions")
+    facts = folder / "run.json"
+    return rows, json.loads(facts.read_text(encoding="utf-8")) if facts.is_file() else {}
+
+
+def write_report(
+    folder: Path,
+    *,
+    settings: SummarySettings = SummarySettings(),  # noqa: B008 - frozen
+) -> dict[str, Any]:
+    """Recompute all metrics of a run folder from its predictions, write the reports beside them, return the metrics."""
+    rows, run = read_run(folder)
+    summary: dict[str, Any] = to_plain(summarize(rows, settings=settings, run=run))
+    (folder / "metrics.json").write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "report.md").write_text(markdown.render_report(summary), encoding="utf-8")
+    return summary
