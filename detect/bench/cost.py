@@ -6,10 +6,36 @@ CPU time counts this process and its live and finished children, because decodin
 from __future__ import annotations
 
 import os
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
 _PROC = Path("/proc")
 _RAPL = Path("/sys/class/powercap")
+
+
+@dataclass(frozen=True)
+class Meter:
+    """One reading of the machine's counters."""
+
+    wall_s: float
+    cpu_s: float
+    energy_j: float | None
+
+    @classmethod
+    def read(cls) -> Meter:
+        """Read them now."""
+        return cls(time.perf_counter(), cpu_seconds(), joules())
+
+    def since(self, before: Meter) -> dict[str, float | None]:
+        """Return what was spent, under the names of the predictions' columns."""
+        has_energy = self.energy_j is not None and before.energy_j is not None and self.energy_j >= before.energy_j
+        return {
+            "ms": (self.wall_s - before.wall_s) * 1e3,
+            "cpu_ms": (self.cpu_s - before.cpu_s) * 1e3,
+            "peak_rss_mb": peak_memory_mb(),
+            "joules": (self.energy_j or 0.0) - (before.energy_j or 0.0) if has_energy else None,
+        }
 
 
 def cpu_seconds() -> float:
@@ -24,7 +50,7 @@ def peak_memory_mb() -> float:
 
 
 def joules() -> float | None:
-    """Return the package energy counter of the machine, J, or None when it is not readable (it wraps rarely)."""
+    """Return the package energy counter of the machine, J, or None when it is not readable; it wraps now and then."""
     total = 0.0
     found = False
     for counter in sorted(_RAPL.glob("intel-rapl:[0-9]*/energy_uj")) if _RAPL.is_dir() else []:

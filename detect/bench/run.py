@@ -10,7 +10,6 @@ import json
 import os
 import platform
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -159,22 +158,18 @@ def _score(
             yield _to_row(item, detector, change, copies[item.id], Prediction(error=copies[item.id].error))
             counter.step(f"{detector.name} {change.name}")
     for item in usable:
-        wall, cpu = time.perf_counter(), cost.cpu_seconds()
+        before = cost.Meter.read()
         try:
             answer = next(answers)
         except StopIteration:
             raise ConfigError(f"{detector.name} gave fewer answers than files; predict_many yields one each") from None
-        spent = {
-            "ms": (time.perf_counter() - wall) * 1e3,
-            "cpu_ms": (cost.cpu_seconds() - cpu) * 1e3,
-            "peak_rss_mb": cost.peak_memory_mb(),
-        }
+        spent = cost.Meter.read().since(before)
         yield _to_row(item, detector, change, copies[item.id], answer, **spent)
         counter.step(f"{detector.name} {change.name}")
 
 
 def _to_row(
-    item: Item, detector: Detector, change: Perturbation, copy: _Copy, answer: Prediction, **spent: float
+    item: Item, detector: Detector, change: Perturbation, copy: _Copy, answer: Prediction, **spent: float | None
 ) -> Row:
     facts = copy.facts or FileFacts(bytes=0)
     return Row(
@@ -188,6 +183,7 @@ def _to_row(
         group=item.group,
         split=item.split,
         score=answer.score,
+        raw=answer.raw,
         p_synthetic=answer.p_synthetic,
         verdict=answer.verdict,
         error=answer.error,

@@ -34,12 +34,14 @@ _SCHEMA = pa.schema(
         ("group", pa.string()),
         ("split", pa.string()),
         ("score", pa.float64()),
+        ("raw", pa.float64()),
         ("p_synthetic", pa.float64()),
         ("verdict", pa.string()),
         ("error", pa.string()),
         ("ms", pa.float64()),
         ("cpu_ms", pa.float64()),
         ("peak_rss_mb", pa.float64()),
+        ("joules", pa.float64()),
         ("file_bytes", pa.int64()),
         ("file_format", pa.string()),
         ("width", pa.int32()),
@@ -56,9 +58,10 @@ _SCHEMA = pa.schema(
 class Row:
     """One prediction of one detector on one file under one perturbation.
 
-    `perturbation` is `name@version`. `origin` is the generator of a generated file, the source of a real one. `ms` is
-    wall time, `cpu_ms` the CPU time of the process and its children; `file_*` and the columns after them
-    describe the file that the detector was given, after the perturbation.
+    `perturbation` is `name@version`. `origin` is the generator of a generated file, the source of a real one. `raw` is
+    the score before calibration and caps, where the detector has one: it ranks, and calibration is fitted to it. `ms`
+    is wall time, `cpu_ms` the CPU time of the process and its children; `file_*` and the columns after them describe
+    the file that the detector was given, after the perturbation.
     """
 
     detector: str
@@ -71,12 +74,14 @@ class Row:
     group: str = ""
     split: str = ""
     score: float | None = None
+    raw: float | None = None
     p_synthetic: float | None = None
     verdict: str = ""
     error: str = ""
     ms: float | None = None
     cpu_ms: float | None = None
     peak_rss_mb: float | None = None
+    joules: float | None = None
     file_bytes: int | None = None
     file_format: str = ""
     width: int | None = None

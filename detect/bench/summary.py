@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from detect.bench.detectors.base import ACCUSING
-from detect.bench.metrics import calibration, ranking
-from detect.bench.metrics.bootstrap import estimate, replicate_weights
+from detect.bench.metrics import calibration
+from detect.bench.metrics.bootstrap import Metrics, estimate, replicate_weights
 from detect.bench.metrics.decisions import decisions, risk_coverage
 from detect.bench.metrics.delong import compare_auc
-from detect.bench.metrics.ranking import Bools, Floats, Ranked
+from detect.bench.metrics.ranking import Floats, Ranked
+from detect.bench.origins import origin_lines, worst_lines
+from detect.bench.scores import Scores
 from detect.bench.store import Row
 
 SUMMARY_VERSION = "1"
 FPR_POINTS = (0.05, 0.01, 0.001)
-WORST_CASE_MINIMUM = 20
-"""Origins with fewer files are listed but never named worst: one file of three is no rate."""
+_CURVE_POINTS = 50
 
 
 @dataclass(frozen=True)
@@ -28,40 +30,6 @@ class SummarySettings:
 
     replicates: int = 1000
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class Scores:
-    """The usable rows of one detector under one perturbation, real and fake only, as arrays of one length."""
-
-    ids: tuple[str, ...]
-    is_fake: Bools
-    llr: Floats
-    p_synthetic: Floats  # NaN where the detector gives no probability
-    accused: Bools
-    acquitted: Bools
-    has_verdict: bool
-    origins: tuple[str, ...]
-
-    @classmethod
-    def of(cls, rows: Sequence[Row]) -> Scores:
-        """Gather the rows that hold a score and a binary label."""
-        used = [row for row in rows if row.score is not None and row.label in ("real", "fake")]
-        return cls(
-            ids=tuple(row.id for row in used),
-            is_fake=np.asarray([row.label == "fake" for row in used], dtype=bool),
-            llr=np.asarray([row.score for row in used], dtype=float),
-            p_synthetic=np.asarray([np.nan if row.p_synthetic is None else row.p_synthetic for row in used], float),
-            accused=np.asarray([row.verdict in ACCUSING for row in used], dtype=bool),
-            acquitted=np.asarray([row.verdict == "likely_authentic" for row in used], dtype=bool),
-            has_verdict=bool(used) and all(row.verdict for row in used),
-            origins=tuple(row.origin for row in used),
-        )
-
-    @property
-    def has_both(self) -> bool:
-        """Tell whether ranking metrics exist."""
-        return bool(self.is_fake.any()) and not bool(self.is_fake.all())
 
 
 def summarize(
@@ -77,9 +45,11 @@ def summarize(
         settings: Bootstrap replicates and seed.
         run: The `run.json` of the run, copied into the tree.
     """
-    cells = _group(rows)
+    cells: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        cells.setdefault((row.detector, row.perturbation), []).append(row)
     results = [
-        {"detector": detector, "perturbation": perturbation, **_Cell(list(found), settings).to_dict()}
+        {"detector": detector, "perturbation": perturbation, **_Cell(found, settings).to_dict()}
         for (detector, perturbation), found in sorted(cells.items())
     ]
     return {
@@ -91,80 +61,70 @@ def summarize(
     }
 
 
-def _group(rows: Iterable[Row]) -> dict[tuple[str, str], list[Row]]:
-    cells: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        cells.setdefault((row.detector, row.perturbation), []).append(row)
-    return cells
-
-
-@dataclass
 class _Cell:
     """One detector under one perturbation."""
 
-    rows: list[Row]
-    settings: SummarySettings
-    scores: Scores = field(init=False)
-    weights: Floats = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.scores = Scores.of(self.rows)
-        self.weights = replicate_weights(
-            self.scores.is_fake, self.scores.origins, replicates=self.settings.replicates, seed=self.settings.seed
-        )
+    def __init__(self, rows: list[Row], settings: SummarySettings) -> None:
+        self.rows = rows
+        self.settings = settings
+        self.scores = Scores.of(rows)
 
     def to_dict(self) -> dict[str, Any]:
+        sources, generators = origin_lines(self.rows, "real"), origin_lines(self.rows, "fake")
+        both = self.scores.has_both
         return {
             "files": self._count(),
-            "ranking": self._ranking() if self.scores.has_both else {},
-            "calibration": self._calibration() if self.scores.has_both else {},
+            "ranking": self._ranking() if both else {},
+            "calibration": self._calibration() if both else {},
             "decisions": self._decisions(),
-            "risk_coverage": self._risk_coverage(),
-            "generators": self._origins("fake"),
-            "sources": self._origins("real"),
-            "edited": self._origins("edited"),
-            "worst": self._worst(),
-            "cost": self._cost(),
+            "risk_coverage": self._risk_coverage() if both else {},
+            "roc": self._roc() if both else {},
+            "sources": sources,
+            "generators": generators,
+            "edited": origin_lines(self.rows, "edited"),
+            "worst": worst_lines(sources, generators),
+            "cost": _cost(self.rows),
         }
 
-    def _estimate(self, metrics: Callable[[Floats], Mapping[str, float]]) -> dict[str, Any]:
-        return {name: asdict(found) for name, found in estimate(metrics, self.weights).items()}
+    @cached_property
+    def _ranked(self) -> Ranked:
+        return Ranked(self.scores.is_fake, self.scores.rank_by)
+
+    @cached_property
+    def _weights(self) -> Floats:
+        return self._replicates(self.scores.is_fake, self.scores.origins)
+
+    def _replicates(self, is_fake: Any, origins: Sequence[str]) -> Floats:
+        return replicate_weights(is_fake, origins, replicates=self.settings.replicates, seed=self.settings.seed)
 
     def _count(self) -> dict[str, Any]:
-        errors = [row for row in self.rows if row.score is None]
+        failed = [row for row in self.rows if row.score is None]
+        labels = ("real", "fake", "edited")
         return {
-            "real": sum(row.label == "real" for row in self.rows),
-            "fake": sum(row.label == "fake" for row in self.rows),
-            "edited": sum(row.label == "edited" for row in self.rows),
+            **{label: sum(row.label == label for row in self.rows) for label in labels},
             "real_sources": len({row.origin for row in self.rows if row.label == "real"}),
             "generators": len({row.origin for row in self.rows if row.label == "fake"}),
-            "without_score": {
-                "real": sum(row.label == "real" for row in errors),
-                "fake": sum(row.label == "fake" for row in errors),
-                "edited": sum(row.label == "edited" for row in errors),
-            },
-            "errors": _top_errors(errors),
+            "without_score": {label: sum(row.label == label for row in failed) for label in labels},
+            "errors": _top_errors(failed),
         }
 
     def _ranking(self) -> dict[str, Any]:
-        ranked = Ranked(self.scores.is_fake, self.scores.llr)
-
         def metrics(weights: Floats) -> dict[str, float]:
-            curve = ranked.roc(weights)
+            curve = self._ranked.roc(weights)
             found = {"auroc": curve.auroc, "average_precision": curve.average_precision, "eer": curve.eer}
             return found | {f"tpr_at_fpr_{point:g}": curve.tpr_at(point) for point in FPR_POINTS}
 
-        return self._estimate(metrics)
+        return _estimates(metrics, self._weights)
 
     def _calibration(self) -> dict[str, Any]:
+        """Return what scores mean; Brier, ECE and Cllr only for detectors that give probabilities for all files."""
         fake, llr, p = self.scores.is_fake, self.scores.llr, self.scores.p_synthetic
-        ranked = Ranked(fake, llr)
         has_probability = not np.isnan(p).any()
 
         def metrics(weights: Floats) -> dict[str, float]:
             found = {
-                "min_cllr": calibration.min_cllr(ranked, weights),
-                "min_dcf": ranked.roc(weights).min_dcf(),
+                "min_cllr": calibration.min_cllr(self._ranked, weights),
+                "min_dcf": self._ranked.roc(weights).min_dcf(),
             }
             if has_probability:
                 found |= {
@@ -175,97 +135,52 @@ class _Cell:
                 }
             return found
 
-        return self._estimate(metrics)
+        return _estimates(metrics, self._weights)
 
     def _decisions(self) -> dict[str, Any]:
-        scores = self.scores
-        if not scores.has_verdict:
+        """Return what verdicts do; files without a score count as undecided."""
+        rows = [row for row in self.rows if row.label in ("real", "fake")]
+        if not rows or not all(row.verdict for row in rows if row.score is not None):
             return {}
-        return self._estimate(lambda w: asdict(decisions(scores.is_fake, scores.accused, scores.acquitted, w)))
+        fake = np.asarray([row.label == "fake" for row in rows], dtype=bool)
+        accused = np.asarray([row.verdict in ACCUSING for row in rows], dtype=bool)
+        acquitted = np.asarray([row.verdict == "likely_authentic" for row in rows], dtype=bool)
+        weights = self._replicates(fake, [row.origin for row in rows])
+        return _estimates(lambda w: asdict(decisions(fake, accused, acquitted, w)), weights)
 
     def _risk_coverage(self) -> dict[str, Any]:
-        if not self.scores.has_both:
-            return {}
         curve = risk_coverage(self.scores.is_fake, self.scores.llr)
-        at = np.unique(np.linspace(0, len(curve.risk) - 1, 50).round().astype(int))
+        at = np.unique(np.linspace(0, len(curve.risk) - 1, _CURVE_POINTS).round().astype(int))
         return {"area": curve.area, "coverage": curve.coverage[at].tolist(), "risk": curve.risk[at].tolist()}
 
-    def _origins(self, label: str) -> list[dict[str, Any]]:
-        """Return one line an origin: how many of its files are accused, and how well it separates from the others."""
-        others = self.scores.llr[~self.scores.is_fake if label != "real" else self.scores.is_fake]
-        threshold = _threshold_at(self.scores, 0.05)
-        lines = []
-        for origin in sorted({row.origin for row in self.rows if row.label == label}):
-            rows = [row for row in self.rows if row.label == label and row.origin == origin]
-            scored = [row for row in rows if row.score is not None]
-            llr = np.asarray([row.score for row in scored], dtype=float)
-            lines.append(
-                {
-                    "origin": origin,
-                    "files": len(rows),
-                    "without_score": len(rows) - len(scored),
-                    "accused": _rate([row.verdict in ACCUSING for row in scored if row.verdict]),
-                    "acquitted": _rate([row.verdict == "likely_authentic" for row in scored if row.verdict]),
-                    "above_5_percent_threshold": None if threshold is None else _rate((llr >= threshold).tolist()),
-                    "auroc_against_other_label": _auroc_between(llr, others, higher=label != "real"),
-                    "median_score": float(np.median(llr)) if len(llr) else None,
-                }
-            )
-        return lines
-
-    def _worst(self) -> dict[str, Any]:
-        """Return the source most often accused and the generator least separated, among those with enough files."""
-        sources = [line for line in self._origins("real") if line["files"] >= WORST_CASE_MINIMUM and line["accused"]]
-        generators = [
-            line
-            for line in self._origins("fake")
-            if line["files"] >= WORST_CASE_MINIMUM and line["auroc_against_other_label"] is not None
-        ]
-        found: dict[str, Any] = {"minimum_files": WORST_CASE_MINIMUM}
-        if sources:
-            found["source"] = max(sources, key=lambda line: line["accused"]["value"])
-        if generators:
-            found["generator"] = min(generators, key=lambda line: line["auroc_against_other_label"])
-        return found
-
-    def _cost(self) -> dict[str, Any]:
-        wall = np.asarray([row.ms for row in self.rows if row.ms is not None], dtype=float)
-        cpu = np.asarray([row.cpu_ms for row in self.rows if row.cpu_ms is not None], dtype=float)
-        memory = [row.peak_rss_mb for row in self.rows if row.peak_rss_mb]
-        seconds = sum(row.duration_s or 0.0 for row in self.rows if row.ms is not None)
-        if not len(wall) or wall.sum() <= 0:
-            return {}
-        return {
-            "median_ms": float(np.median(wall)),
-            "p95_ms": float(np.quantile(wall, 0.95)),
-            "items_per_s": float(len(wall) / (wall.sum() / 1e3)),
-            "cpu_s_per_1000": float(cpu.mean()) if len(cpu) else None,
-            "peak_rss_mb": max(memory, default=None),
-            "real_time_factor": float(wall.sum() / 1e3 / seconds) if seconds > 0 else None,
-        }
+    def _roc(self) -> dict[str, Any]:
+        """Return the curve for plots: at most a few hundred points, without the flat ones."""
+        curve = self._ranked.roc()
+        at = np.unique(np.linspace(0, len(curve.fpr) - 1, 200).round().astype(int))
+        return {"fpr": curve.fpr[at].tolist(), "tpr": curve.tpr[at].tolist()}
 
 
-def _rate(hits: Sequence[bool]) -> dict[str, float | int] | None:
-    """Return the share with its 95 % Wilson interval: files of one origin are the trials."""
-    if not hits:
-        return None
-    n, k, z = len(hits), sum(hits), 1.959964
-    centre = (k + z * z / 2) / (n + z * z)
-    half = z * np.sqrt(k * (n - k) / n + z * z / 4) / (n + z * z)
-    return {"value": k / n, "low": max(0.0, float(centre - half)), "high": min(1.0, float(centre + half)), "files": n}
+def _estimates(metrics: Metrics, weights: Floats) -> dict[str, Any]:
+    return {name: asdict(found) for name, found in estimate(metrics, weights).items()}
 
 
-def _threshold_at(scores: Scores, fpr: float) -> float | None:
-    if not scores.has_both:
-        return None
-    return ranking.roc(scores.is_fake, scores.llr).threshold_at(fpr)
-
-
-def _auroc_between(own: Floats, others: Floats, *, higher: bool) -> float | None:
-    if not len(own) or not len(others):
-        return None
-    is_fake = np.concatenate([np.full(len(own), higher), np.full(len(others), not higher)])
-    return ranking.auroc(is_fake, np.concatenate([own, others]))
+def _cost(rows: Sequence[Row]) -> dict[str, Any]:
+    """Return time and memory; the first file of a run pays for loading, which the median leaves out."""
+    wall = np.asarray([row.ms for row in rows if row.ms is not None], dtype=float)
+    cpu = np.asarray([row.cpu_ms for row in rows if row.cpu_ms is not None], dtype=float)
+    energy = np.asarray([row.joules for row in rows if row.joules is not None], dtype=float)
+    seconds = sum(row.duration_s or 0.0 for row in rows if row.ms is not None)
+    if not len(wall) or wall.sum() <= 0:
+        return {}
+    return {
+        "median_ms": float(np.median(wall)),
+        "p95_ms": float(np.quantile(wall, 0.95)),
+        "items_per_s": float(len(wall) / (wall.sum() / 1e3)),
+        "cpu_s_per_1000": float(cpu.mean()) if len(cpu) else None,
+        "joules_per_1000": float(energy.mean() * 1000) if len(energy) else None,
+        "peak_rss_mb": max((row.peak_rss_mb for row in rows if row.peak_rss_mb), default=None),
+        "real_time_factor": float(wall.sum() / 1e3 / seconds) if seconds > 0 else None,
+    }
 
 
 def _top_errors(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -291,15 +206,14 @@ def _compare(cells: Mapping[tuple[str, str], list[Row]], settings: SummarySettin
 
 def _compare_pair(first: list[Row], second: list[Row], settings: SummarySettings) -> dict[str, Any] | None:
     a, b = Scores.of(first), Scores.of(second)
-    common = sorted(set(a.ids) & set(b.ids))
-    place_a, place_b = {name: i for i, name in enumerate(a.ids)}, {name: i for i, name in enumerate(b.ids)}
+    place_a, place_b = ({name: i for i, name in enumerate(scores.ids)} for scores in (a, b))
+    common = sorted(place_a.keys() & place_b.keys())
     ia, ib = [place_a[name] for name in common], [place_b[name] for name in common]
     fake = a.is_fake[ia]
     if fake.sum() < 2 or (~fake).sum() < 2:
         return None
-    left, right = a.llr[ia], b.llr[ib]
-    test = compare_auc(fake, left, right)
+    test = compare_auc(fake, a.rank_by[ia], b.rank_by[ib])
     weights = replicate_weights(fake, [a.origins[i] for i in ia], replicates=settings.replicates, seed=settings.seed)
-    ranked_left, ranked_right = Ranked(fake, left), Ranked(fake, right)
-    difference = estimate(lambda w: {"auroc": ranked_left.roc(w).auroc - ranked_right.roc(w).auroc}, weights)
-    return {"files": len(common), "delong": asdict(test), "difference": asdict(difference["auroc"])}
+    left, right = Ranked(fake, a.rank_by[ia]), Ranked(fake, b.rank_by[ib])
+    found = estimate(lambda w: {"difference": left.roc(w).auroc - right.roc(w).auroc}, weights)
+    return {"files": len(common), "delong": asdict(test), "difference": asdict(found["difference"])}

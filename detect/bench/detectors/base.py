@@ -35,6 +35,7 @@ class Prediction:
     Attributes:
         score: Larger = more synthetic; natural-log likelihood ratio where the detector is calibrated. None = no answer.
         p_synthetic: In [0, 1], when the detector gives a probability.
+        raw: The score before calibration and caps, where there is one: ranking metrics and calibration use it.
         verdict: A `Verdict` word at the detector's own threshold, empty without one.
         error: Why there is no score.
     """
@@ -43,6 +44,7 @@ class Prediction:
     p_synthetic: float | None = None
     verdict: str = ""
     error: str = ""
+    raw: float | None = None
 
     @classmethod
     def of_probability(cls, p_synthetic: float, *, verdict: str = "") -> Prediction:

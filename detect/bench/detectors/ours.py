@@ -8,7 +8,7 @@ from pathlib import Path
 
 from detect.analyzer import Analyzer, AnalyzerSettings
 from detect.bench.detectors.base import Prediction
-from detect.types import Report, Status, Verdict
+from detect.types import Evidence, Report, Status, Verdict
 
 _PRIMARY = ("image.pixels", "audio.speech", "audio.music", "video.frames")
 
@@ -62,13 +62,18 @@ def to_prediction(report: Report) -> Prediction:
     if report.authenticity is None or report.verdict is Verdict.NOT_APPLICABLE:
         codes = ", ".join(reason.code for reason in report.reasons) or "no reason given"
         return Prediction(verdict=str(report.verdict), error=f"not applicable: {codes}")
-    return Prediction(score=_score(report), p_synthetic=1.0 - report.authenticity, verdict=str(report.verdict))
+    evidence = _content(report)
+    llr = sum(line.llr for line in report.contributions) if evidence is None else evidence.llr
+    logit = None if evidence is None else evidence.details.get("logit")
+    return Prediction(
+        score=llr,
+        p_synthetic=1.0 - report.authenticity,
+        verdict=str(report.verdict),
+        raw=None if logit is None else float(logit),
+    )
 
 
-def _score(report: Report) -> float:
-    """Return the llr of the first content evidence that scored, else the sum of the ledger without the prior."""
-    for source in _PRIMARY:
-        evidence = report.find(source)
-        if evidence is not None and evidence.status is Status.SCORED:
-            return evidence.llr
-    return sum(line.llr for line in report.contributions)
+def _content(report: Report) -> Evidence | None:
+    """Return the first content evidence that scored; without one the score is the whole ledger without the prior."""
+    found = (report.find(source) for source in _PRIMARY)
+    return next((item for item in found if item is not None and item.status is Status.SCORED), None)
