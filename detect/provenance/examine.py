@@ -1,0 +1,60 @@
+"""One file in, one Evidence a reader out; what breaks inside a reader becomes Evidence that says so."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from detect.provenance.settings import ProvenanceSettings
+from detect.types import Evidence, MediaKind, Reason, Status
+
+_log = logging.getLogger(__name__)
+
+
+def examine(
+    path: Path, *, kind: MediaKind, format: str, settings: ProvenanceSettings | None = None
+) -> tuple[Evidence, ...]:
+    """Return what the file says about its own origin.
+
+    Args:
+        path: A readable file.
+        kind: What the bytes are.
+        format: The sniffed format in lower case, as in `MediaFacts.format`; never taken from the name.
+        settings: None = the defaults, offline.
+
+    Returns:
+        `provenance.c2pa` and `provenance.metadata` always, in this order; then what else applies.
+
+    Raises:
+        OSError: The path cannot be opened. What the file holds never raises.
+    """
+    chosen = settings or ProvenanceSettings()
+    with path.open("rb"):
+        pass  # a missing or unreadable file is the caller's error, not a finding about its provenance
+    return (
+        _guard("provenance.c2pa", lambda: _credentials(path, format, chosen)),
+        _guard("provenance.metadata", lambda: _metadata(path, kind, format, chosen)),
+    )
+
+
+def _credentials(path: Path, format: str, settings: ProvenanceSettings) -> Evidence:
+    from detect.provenance.credentials import examine_credentials
+
+    return examine_credentials(path, format=format, settings=settings)
+
+
+def _metadata(path: Path, kind: MediaKind, format: str, settings: ProvenanceSettings) -> Evidence:
+    from detect.provenance.metadata.evidence import examine_metadata
+
+    return examine_metadata(path, kind=kind, format=format, settings=settings)
+
+
+def _guard(source: str, read: Callable[[], Evidence]) -> Evidence:
+    """Return the reader's evidence, or evidence that it failed: one broken reader must not hide the others."""
+    try:
+        return read()
+    except Exception:
+        _log.exception("%s failed", source)
+        reason = Reason("reader_failed", "This reader broke on the file. That says nothing about its origin.")
+        return Evidence(source, Status.FAILED, reasons=(reason,))
