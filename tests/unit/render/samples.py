@@ -26,7 +26,7 @@ from detect.types import (
     Where,
 )
 
-HOSTILE = '<script>alert(1)</script>"\'\x1b[31m\u202egnp.exe\x07{{7*7}}[bold]'
+HOSTILE = "<script>alert(1)</script>\"'\x1b[31m\u202egnp.exe\x07{{7*7}}[bold]"
 """A string that would act in HTML, on a terminal, on the reading direction, in Jinja or in rich if let through."""
 
 MODEL = ModelRef(name="image", version="1.2.0", sha256="ab" * 32)

@@ -1,0 +1,54 @@
+"""Write the HTML page of a run: the Reports with their pictures, decoded once more in the guarded child."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from detect import __version__
+from detect.cli.inputs import Source
+from detect.errors import ConfigError, WitnessmarkError
+from detect.render.html import PageItem, format_page
+from detect.types import MediaKind, Report, UInt8Array
+
+
+def check_target(path: Path) -> None:
+    """Refuse a page that could not be written, before hours are spent on its content.
+
+    Raises:
+        ConfigError: The folder does not exist or cannot be written, or the path is a folder.
+    """
+    folder = path.parent
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise ConfigError(f"--html {path}: expected a file name in an existing folder that can be written")
+
+
+def write_page(path: Path, results: Sequence[tuple[Source, Report]]) -> None:
+    """Write the page in one step: a reader finds the old page or the whole new one."""
+    items = (PageItem(report, _pixels(source, report)) for source, report in results)
+    page = format_page(items, count=len(results), made_at=datetime.now(UTC), version=__version__)
+    with tempfile.NamedTemporaryFile(
+        "w", dir=path.parent, prefix=".witnessmark-", delete=False, encoding="utf-8"
+    ) as new:
+        new.write(page)
+    umask = os.umask(0)
+    os.umask(umask)
+    os.chmod(new.name, 0o666 & ~umask)
+    os.replace(new.name, path)
+
+
+def _pixels(source: Source, report: Report) -> UInt8Array | None:
+    """Return the picture of a Report for showing; None when it is none, or changed since it was judged."""
+    if report.error or report.media is None or report.media.kind is not MediaKind.IMAGE:
+        return None
+    from detect.media import open_source
+    from detect.media.image import decode_image
+
+    try:
+        with open_source(source.path) as opened:
+            return decode_image(opened).pixels_rgb if opened.sha256 == report.media.sha256 else None
+    except WitnessmarkError:
+        return None
