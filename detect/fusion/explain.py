@@ -1,0 +1,43 @@
+"""Reason and limit codes with their plain English; codes are stable, texts may improve."""
+
+from __future__ import annotations
+
+from detect.types import Reason
+
+TEXTS = {
+    # verdicts
+    "nothing_scored": "Nothing in this file could be judged.",
+    "between_thresholds": "The evidence is too weak for either side at the chosen false-accusation budget.",
+    "unstable_under_delivery": "The answer flips when the file is re-encoded or resized, so none is given.",
+    "conflict_capture_against_pixels": "Signed as captured by a camera, but the pixels look generated: one of the two "
+    "is misleading. A photo of a screen, or a signing fault, can do this.",
+    "conflict_between_statements": "Two statements about the file's origin contradict each other.",
+    # image.pixels
+    "pixels_generated_traces": "The pixels carry traces that generators leave.",
+    "pixels_camera_like": "The pixels look like those of pictures that no generator made.",
+    "pixels_undecided": "The pixels point neither way.",
+    "traces_local": "The traces are stronger in one part of the picture than in the rest.",
+    "picture_too_small": "The picture is too small to judge its pixels.",
+    "picture_without_texture": "The picture is almost one flat colour: there is nothing to judge.",
+    # limits
+    "unseen_generators": "Generators that differ from all those in training can go unnoticed.",
+    "not_a_truth_check": "The score says how the file was made, not whether what it shows is true.",
+    "authentic_can_mislead": "An authentic picture can still be staged, cropped, old or captioned falsely.",
+    "local_edits_may_hide": "Small local edits can go unnoticed.",
+    "no_provenance_is_neutral": "Most authentic files carry no provenance; its absence says nothing.",
+    "proprietary_watermarks": "Marks such as SynthID or Digimarc cannot be read here.",
+    "strongly_compressed": "Strong compression has removed much of what could be judged.",
+    "small_picture": "Small pictures hold few traces; the answer is less certain.",
+    "stability_not_checked": "How the answer changes under re-encoding was not checked.",
+    "provenance_not_read": "Provenance was not read.",
+    "partly_sampled": "Large picture: evenly spread parts were judged, not every pixel.",
+}
+
+
+def reason(code: str) -> Reason:
+    """Return the Reason of a known code.
+
+    Raises:
+        KeyError: The code is not in `TEXTS`; every code must have its text.
+    """
+    return Reason(code, TEXTS[code])

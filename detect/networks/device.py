@@ -1,0 +1,24 @@
+"""Which device a model runs on."""
+
+from __future__ import annotations
+
+from detect.errors import ConfigError
+
+
+def pick_device(wanted: str = "auto") -> str:
+    """Return `cpu` or `cuda[:N]`; `auto` takes a GPU when there is one.
+
+    Raises:
+        ConfigError: An unknown device, or CUDA was asked for and is not there.
+    """
+    import torch
+
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if wanted == "cpu":
+        return wanted
+    if wanted == "cuda" or (wanted.startswith("cuda:") and wanted[5:].isdigit()):
+        if not torch.cuda.is_available():
+            raise ConfigError(f"device {wanted!r} was asked for, but torch sees no CUDA device; use 'cpu' or 'auto'")
+        return wanted
+    raise ConfigError(f"unknown device {wanted!r}; use 'auto', 'cpu', 'cuda' or 'cuda:N'")

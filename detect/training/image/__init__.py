@@ -1,0 +1,1 @@
+"""Train the image classifier: cached native crops, one lottery for both labels, aligned autoencoder pairs."""

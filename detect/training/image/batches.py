@@ -1,0 +1,89 @@
+"""Draw training batches: aligned pairs beside generated-versus-real, each source weighted by the root of its size."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from detect.training.image.crops import Crop, CropStore
+from detect.training.image.lottery import add_history, deliver, draw_delivery
+from detect.training.image.pairs import PairStore
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """How a batch is filled: `batch` crops of `side` pixels, `pair_share` of them halves of aligned pairs."""
+
+    batch: int
+    side: int
+    pair_share: float
+    seed: int
+
+
+class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
+    """Endless (crops (B, 3, side, side) in [-1, 1], labels (B,) with 1 = generated), reproducible from the seed."""
+
+    def __init__(
+        self, crops: Sequence[tuple[CropStore, Crop]], pairs: Sequence[PairStore], plan: BatchPlan, *, start: int = 0
+    ) -> None:
+        self.plan, self.start = plan, start
+        self.pairs = [(store, pair) for store in pairs for pair in store.pairs]
+        self.by_label: dict[str, dict[str, list[tuple[CropStore, Crop]]]] = {"real": {}, "fake": {}}
+        for item in crops:
+            if min(item[1].height, item[1].width) >= plan.side:
+                self.by_label[item[1].label].setdefault(item[1].name, []).append(item)
+        self.weights = {
+            label: [len(items) ** 0.5 for items in names.values()] for label, names in self.by_label.items()
+        }
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        worker = torch.utils.data.get_worker_info()
+        step, stride = (self.start, 1) if worker is None else (self.start + worker.id, worker.num_workers)
+        while True:
+            yield self.draw(step)
+            step += stride
+
+    def draw(self, step: int) -> tuple[Tensor, Tensor]:
+        """Return the batch of that step; the same for the same seed and step, whatever the number of workers."""
+        rng = random.Random(f"{self.plan.seed}:{step}")  # noqa: S311 - reproducible sampling, not secrets
+        crops: list[np.ndarray] = []
+        labels: list[float] = []
+        for _ in range(round(self.plan.batch * self.plan.pair_share / 2) if self.pairs else 0):
+            store, pair = rng.choice(self.pairs)
+            delivery = draw_delivery(rng)
+            real, fake = store.pixels(pair)
+            crops += [
+                deliver(real, delivery, side=self.plan.side),
+                deliver(add_history(fake, rng), delivery, side=self.plan.side),
+            ]
+            labels += [0.0, 1.0]
+        while len(crops) < self.plan.batch:
+            label = ("real", "fake")[len(crops) % 2]
+            name = rng.choices(list(self.by_label[label]), weights=self.weights[label])[0]
+            store_, crop = rng.choice(self.by_label[label][name])
+            pixels = store_.pixels(crop)
+            if label == "fake":
+                pixels = add_history(pixels, rng)
+            crops.append(deliver(pixels, draw_delivery(rng), side=self.plan.side))
+            labels.append(float(label == "fake"))
+        stacked = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+        return stacked, torch.tensor(labels)
+
+
+def split_holdout(
+    items: Sequence[tuple[CropStore, Crop]], holdout: Sequence[str]
+) -> tuple[list[tuple[CropStore, Crop]], list[tuple[CropStore, Crop]]]:
+    """Split crops into (train, held out) by generator or source name; shell patterns are allowed."""
+    import fnmatch
+
+    kept: dict[bool, list[tuple[CropStore, Crop]]] = defaultdict(list)
+    for item in items:
+        kept[any(fnmatch.fnmatchcase(item[1].name, pattern) for pattern in holdout)].append(item)
+    return kept[False], kept[True]

@@ -1,0 +1,136 @@
+"""Cut training pictures once into native-resolution crops that lie in one flat file.
+
+Decoding a 12-megapixel photo for one 128-pixel crop would cost more than the training step, so every picture is
+decoded once and kept as at most `CROPS_PER_PICTURE` crops of up to 512 x 512 pixels: native ones, which hold the
+generator's or the camera's own trace, and for large pictures one of the whole picture made small, as platforms do.
+Crops are stored raw, since a second lossy code would be one more trace.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+
+CROP_SIDE = 512
+MIN_SIDE = 128
+# Marks that a product prints at the bottom right (DALL-E 2's colour bar, Gemini's sparkle) would be learnt instead of
+# the trace: the lowest and rightmost part of those pictures is never used (data.md, "Shortcuts").
+MARKED_GENERATORS = ("dalle2", "nano-banana", "gemini", "imagen", "seedream", "doubao", "gemimg")
+MARKED_SHARE = 0.15
+
+
+@dataclass(frozen=True)
+class Crop:
+    """One stored crop: where it lies in the flat file and what it is."""
+
+    offset: int
+    height: int
+    width: int
+    label: str
+    name: str  # generator of a fake, source of a real picture
+    group: str
+    kind: str  # native | reduced
+    sha256: str
+    ordinal: int  # counts the crops of one picture
+
+    @property
+    def key(self) -> str:
+        """Name of the crop that stays the same when other pictures join or leave the store."""
+        return f"{self.sha256}-{self.ordinal}"
+
+
+class CropStore:
+    """Read access to a flat file of raw RGB crops and its index."""
+
+    def __init__(self, folder: Path) -> None:
+        self.crops = [Crop(**json.loads(line)) for line in (folder / "index.jsonl").read_text().splitlines()]
+        self._bytes = np.memmap(folder / "crops.bin", dtype=np.uint8, mode="r")
+
+    def pixels(self, crop: Crop) -> npt.NDArray[np.uint8]:
+        """Return the crop as (height, width, 3) uint8; a view of the file, do not write."""
+        size = crop.height * crop.width * 3
+        return self._bytes[crop.offset : crop.offset + size].reshape(crop.height, crop.width, 3)
+
+
+def open_picture(path: Path) -> Image.Image | None:
+    """Return the upright RGB picture, or None when it does not decode (a training run skips it and says so)."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as opened:
+                picture = ImageOps.exif_transpose(opened)
+                if picture.mode in ("RGBA", "LA", "PA") or "transparency" in picture.info:
+                    rgba = picture.convert("RGBA")
+                    picture = Image.new("RGB", rgba.size, (255, 255, 255))
+                    picture.paste(rgba, mask=rgba.getchannel("A"))
+                return picture.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+
+
+def cut_crops(picture: Image.Image, *, name: str, rng: random.Random) -> Iterator[tuple[str, Image.Image]]:
+    """Yield (kind, crop) of one upright RGB picture; nothing when a side is under `MIN_SIDE`."""
+    if any(mark in name for mark in MARKED_GENERATORS):
+        picture = picture.crop((0, 0, *(round(side * (1 - MARKED_SHARE)) for side in picture.size)))
+    if "grid2x2" in name:  # one file holds four pictures
+        half_w, half_h = picture.width // 2, picture.height // 2
+        left, top = rng.choice((0, half_w)), rng.choice((0, half_h))
+        picture = picture.crop((left, top, left + half_w, top + half_h))
+    short = min(picture.size)
+    if short < MIN_SIDE:
+        return
+    for _ in range(2 if short >= 1500 else 1):
+        yield "native", _random_crop(picture, rng)
+    if short >= 700:
+        factor = rng.uniform(CROP_SIDE, 1.25 * CROP_SIDE) / short
+        size = (round(picture.width * factor), round(picture.height * factor))
+        resample = rng.choice((Image.Resampling.LANCZOS, Image.Resampling.BICUBIC, Image.Resampling.BOX))
+        yield "reduced", _random_crop(picture.resize(size, resample), rng)
+
+
+def _random_crop(picture: Image.Image, rng: random.Random) -> Image.Image:
+    width, height = min(CROP_SIDE, picture.width), min(CROP_SIDE, picture.height)
+    left, top = rng.randint(0, picture.width - width), rng.randint(0, picture.height - height)
+    return picture.crop((left, top, left + width, top + height))
+
+
+def build_store(rows: Iterable[Mapping[str, Any]], folder: Path, *, seed: int) -> CropStore:
+    """Decode every row's `file` and write the flat file; rows as in the manifest (`label`, `generator` or `source`).
+
+    Each picture's crops depend on `seed` and its own SHA-256 alone, so that adding rows changes no other crop.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    offset = 0
+    with (folder / "crops.bin").open("wb") as sink, (folder / "index.jsonl").open("w", encoding="utf-8") as index:
+        for row in rows:
+            picture = open_picture(Path(row["file"]))
+            if picture is None:
+                continue
+            name = str(row.get("generator") or row.get("source"))
+            rng = random.Random(f"{seed}:{row['sha256']}")  # noqa: S311 - reproducible sampling, not secrets
+            for ordinal, (kind, crop) in enumerate(cut_crops(picture, name=name, rng=rng)):
+                pixels = np.asarray(crop)
+                entry = Crop(
+                    offset,
+                    crop.height,
+                    crop.width,
+                    str(row["label"]),
+                    name,
+                    str(row.get("group") or row["sha256"]),
+                    kind,
+                    str(row["sha256"]),
+                    ordinal,
+                )
+                sink.write(pixels.tobytes())
+                index.write(json.dumps(asdict(entry)) + "\n")
+                offset += pixels.size
+    return CropStore(folder)
