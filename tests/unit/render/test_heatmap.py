@@ -47,7 +47,7 @@ def test_hatching_and_contour_tell_the_high_area_without_colour() -> None:
     assert (plain != hatched).any(axis=2)[:, :50].mean() > 0.1
     assert not (plain != hatched).any(axis=2)[:, 70:].any()
     columns_of_contour = np.flatnonzero((plain != contoured).any(axis=(0, 2)))
-    assert 50 <= columns_of_contour.min()
+    assert columns_of_contour.min() >= 50
     assert columns_of_contour.max() <= 70
 
 

@@ -8,6 +8,7 @@ import json
 import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -126,7 +127,7 @@ def test_structure_has_language_landmarks_and_ordered_headings(all_page: str) ->
     assert elements.all("html")[0]["lang"] == "en"
     assert [len(elements.all(tag)) for tag in ("main", "footer", "title")] == [1, 1, 1]
     levels = [int(tag[1]) for tag, _ in elements.tags if re.fullmatch("h[1-6]", tag)]
-    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after - before <= 1 for before, after in pairwise(levels))
     for table_heading in elements.all("th"):
         assert table_heading["scope"] in ("row", "col")
 
