@@ -8,7 +8,7 @@ from typing import Any
 from detect.provenance.metadata.carriers import collect_fields
 from detect.provenance.metadata.fields import Fields
 from detect.provenance.metadata.generators import find_generator_marks
-from detect.provenance.metadata.marks import Mark, MarkKind, combined_llr
+from detect.provenance.metadata.marks import MAX_UNSIGNED_P, Mark, MarkKind, combined_llr
 from detect.provenance.metadata.statements import find_statement_marks
 from detect.provenance.settings import ProvenanceSettings
 from detect.types import Evidence, Finding, MediaKind, Reason, Status
@@ -48,6 +48,7 @@ def evidence_of(fields: Fields) -> Evidence:
         SOURCE,
         Status.SCORED,
         llr=combined_llr(marks),
+        p_synthetic_ceiling=MAX_UNSIGNED_P if combined_llr(marks) > 0 else None,
         finding=Finding.MANIPULATED if is_edit else Finding.SYNTHETIC,
         reasons=(*_reasons(marks), *notes),
         details=details,

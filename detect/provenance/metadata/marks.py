@@ -32,8 +32,8 @@ LLR_BY_STRENGTH = {MarkStrength.PLAIN: 3.0, MarkStrength.POSSIBLE: 2.0, MarkStre
 EDITED_LLR = 0.405465
 """log(0.6 / 0.4): no more than what a signed statement of AI editing weighs."""
 
-MAX_UNSIGNED_LLR = 3.476
-"""log(0.97 / 0.03): however many unsigned marks agree, alone they never claim more than 0.97."""
+MAX_UNSIGNED_P = 0.97
+"""However many unsigned marks agree, they never raise P(synthetic) beyond this; signed claims may."""
 
 
 @dataclass(frozen=True)
@@ -70,4 +70,4 @@ class Mark:
 
 def combined_llr(marks: tuple[Mark, ...]) -> float:
     """Return the weight of all marks together: the strongest counts, for they are copies of one statement."""
-    return min(max((mark.llr for mark in marks), default=0.0), MAX_UNSIGNED_LLR)
+    return max((mark.llr for mark in marks), default=0.0)
