@@ -62,7 +62,9 @@ CAPTURE_FLOOR = 0.02
 
 CAPTURE_LLR = -3.0
 CAPTURE_ASSURED_LLR = -4.0
-CAPTURE_INTERIM_LLR = -2.0
+CAPTURE_DOUBTED_LLR = -2.0
+"""A signer known to the frozen interim list only, or an official one whose product the conformance list lacks."""
+
 EDITED_LLR = -1.0
 EDITED_INTERIM_LLR = -0.5
 ASSURED_LEVEL = 2
@@ -96,7 +98,7 @@ def judge(reading: Reading, trust: TrustStore) -> Judgement:
     claims = read_claims(store)
     levels = reading.trust
     product = find_product((claims.captured_by or store.active).certificate, trust.products)
-    notes = _notes(store, claims, product, trust)
+    notes = _notes(store, claims)
     broken = _broken(store, claims)
     if broken is C2paVerdict.INVALID:
         tampered = tuple(code for code in notes if code == "ingredient_tampered")
@@ -112,6 +114,9 @@ def judge(reading: Reading, trust: TrustStore) -> Judgement:
         return _void(C2paVerdict.DISTRUSTED_SIGNER, claims, notes, product=product, distrust_reason=reason)
     if _disallowed(store, trust):
         return _void(C2paVerdict.DISALLOWED_CLAIM, claims, notes, product=product)
+    is_unlisted = bool(trust.products) and product is None and levels.get(store.active.label) is TrustLevel.OFFICIAL
+    if is_unlisted:
+        notes = (*notes, "product_not_listed")
     return _believe(store, claims, levels, notes, product)
 
 
@@ -194,7 +199,7 @@ def _believe(
         return Judgement(C2paVerdict.EDITED_NONAI, weight, claims, level, notes=notes, product=product)
     if "signingCredential.ocsp.notRevoked" not in origin.success:
         notes = (*notes, "revocation_not_checked")
-    llr = CAPTURE_INTERIM_LLR if is_interim else CAPTURE_LLR
+    llr = CAPTURE_DOUBTED_LLR if is_interim or "product_not_listed" in notes else CAPTURE_LLR
     if level is TrustLevel.OFFICIAL and product is not None and product.assurance_level >= ASSURED_LEVEL:
         llr = CAPTURE_ASSURED_LLR
     weight = Weight(llr, CAPTURE_FLOOR)
@@ -220,7 +225,7 @@ def _disallowed(store: Store, trust: TrustStore) -> bool:
     return False
 
 
-def _notes(store: Store, claims: Claims, product: Product | None, trust: TrustStore) -> tuple[str, ...]:
+def _notes(store: Store, claims: Claims) -> tuple[str, ...]:
     notes: list[str] = []
     if claims.failed_ingredients:
         notes.append("ingredient_tampered")
@@ -232,6 +237,4 @@ def _notes(store: Store, claims: Claims, product: Product | None, trust: TrustSt
         notes.append("parts_not_covered_by_hash")
     if any(one.redacted for one in store.manifests):
         notes.append("assertions_redacted")
-    if trust.products and product is None:
-        notes.append("product_not_listed")
     return tuple(notes)

@@ -190,10 +190,9 @@ def _parse_file(path: Path, name: str | None, *, is_folder: bool) -> _Parsed | N
         # Lists of single end-entity certificates: crJSON names a signer, but not the certificate's bytes, so anyone
         # could sign under a listed name. They are left out rather than trusted.
         return None
-    item = _parse(path.read_bytes(), path.name, name)
-    if item is not None and is_folder and item.name == "custom" and path.with_suffix(".json").is_file():
-        return None  # the JSON beside it says the same with dates
-    return item
+    if is_folder and path.suffix.lower() == ".pem" and path.with_suffix(".json").is_file():
+        return None  # the JSON beside it says the same, with dates
+    return _parse(path.read_bytes(), path.name, name)
 
 
 def _parse(data: bytes, file_name: str, name: str | None) -> _Parsed | None:
@@ -223,10 +222,9 @@ def _parse_json(document: Any) -> _Parsed | None:
     if isinstance(document, dict) and isinstance(document.get("distrusted"), list):
         return _Parsed("distrust", document=document)
     if isinstance(document, list) and any(isinstance(item, dict) and "product" in item for item in document):
-        dates = [
-            str(item.get("dates", {}).get("lastModification") or "") for item in document if isinstance(item, dict)
-        ]
-        return _Parsed("products", document=document, issued=max(dates, default=""))
+        dates = [item.get("dates") for item in document if isinstance(item, dict)]
+        changed = [str(item.get("lastModification") or "") for item in dates if isinstance(item, dict)]
+        return _Parsed("products", document=document, issued=max(changed, default=""))
     return None
 
 
