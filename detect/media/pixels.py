@@ -21,8 +21,9 @@ from PIL import (
 )
 
 from detect.errors import CorruptMediaError, MediaTooLargeError, MissingExtraError, UnsupportedMediaError
-from detect.media.colour import Notes, to_srgb
+from detect.media.colour import Notes, to_pixels
 from detect.media.wire import Payload
+from detect.types import UInt8Array
 
 _PLUGINS = {
     "jpeg": (JpegImagePlugin.JpegImageFile.format, MpoImagePlugin.MpoImageFile.format),
@@ -38,16 +39,8 @@ _PLUGINS = {
 """Sniffed format to the one or two Pillow readers that may open it; importing the plugin modules registers them."""
 
 _ORIENTATION = 0x0112
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""EXIF orientation to the turn that undoes it (EXIF 2.32, 4.6.4 A)."""
+_TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}
+"""EXIF orientation to (quarter turns to the left, then mirrored left to right) that undo it (EXIF 2.32, 4.6.4 A)."""
 
 _DNG_VERSION, _SUB_IFDS, _NEW_SUBFILE_TYPE = 50706, 330, 254
 
@@ -79,17 +72,18 @@ def decode(path: str, media_format: str, max_pixels: int, max_side: int) -> Payl
             with Image.open(stream, formats=_PLUGINS[media_format]) as image:
                 check_size(image.size, max_pixels, max_side)
                 _refuse_raw(image)
+                _note_tiff_turn(image, notes)
                 _note_frames(image, media_format, notes)
                 image.load()
                 check_size(image.size, max_pixels, max_side)
                 _note_depth(image, stream, media_format, notes)
-                picture = _upright(to_srgb(image, notes), image, notes)
+                turn = _orientation(image, notes)
+                pixels = to_pixels(image, notes)
         except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
             raise MediaTooLargeError(f"the picture has more than {max_pixels} pixels; scale it down") from error
         except UnidentifiedImageError as error:
             raise CorruptMediaError(f"the header of this {media_format} file is damaged") from error
-    pixels = np.asarray(picture)
-    picture.close()
+    pixels = _turned(pixels, turn, notes)
     return Payload({"notes": list(notes.items())}, {"pixels_rgb": pixels})
 
 
@@ -171,6 +165,12 @@ def _has_second_page(image: Image.Image) -> bool:
     return found
 
 
+def _note_tiff_turn(image: Image.Image, notes: Notes) -> None:
+    """Note a turn that Pillow makes by itself while it loads a TIFF."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile) and image.tag_v2.get(_ORIENTATION, 1) in _TURNS:
+        notes["turned_upright"] = "turned as the orientation tag says"
+
+
 def _note_depth(image: Image.Image, stream: BufferedReader, media_format: str, notes: Notes) -> None:
     """Note pictures with more than 8 bits a channel, which Pillow's readers cut to 8."""
     depth = 8
@@ -182,18 +182,34 @@ def _note_depth(image: Image.Image, stream: BufferedReader, media_format: str, n
         depth = max(bits) if isinstance(bits, tuple) else int(bits)
     elif media_format in ("heic", "heif"):
         depth = int(image.info.get("bit_depth", 8))
-    if depth > 8:
+    elif media_format == "avif":
+        depth = _avif_depth(stream)
+    if depth > 8 and image.mode not in ("I", "F"):  # those two are noted as rescaled
         notes["reduced_to_8_bit"] = f"stored with {depth} bits a channel; looked at with 8"
 
 
-def _upright(picture: Image.Image, image: Image.Image, notes: Notes) -> Image.Image:
-    """Turn the picture as its EXIF orientation says; unreadable EXIF means as stored."""
+def _avif_depth(stream: BufferedReader) -> int:
+    """Return the bits a channel that the first `pixi` box states (ISO/IEC 23008-12, 6.5.6), which Pillow hides."""
+    stream.seek(0)
+    head = stream.read(65_536)
+    at = head.find(b"pixi")
+    return head[at + 9] if 0 <= at < len(head) - 9 else 8
+
+
+def _orientation(image: Image.Image, notes: Notes) -> int:
+    """Return the EXIF orientation that is still to be undone, 1 to 8; unreadable EXIF means as stored."""
     try:
-        turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION, 1))
+        return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # EXIF is untrusted too, and its parser raises many kinds
         notes["exif_unreadable"] = "the EXIF data is damaged; the picture was taken as stored"
-        return picture
-    if turn is None:
-        return picture
+        return 1
+
+
+def _turned(pixels: UInt8Array, orientation: int, notes: Notes) -> UInt8Array:
+    """Turn the pixels as the EXIF orientation says."""
+    if orientation not in _TURNS:
+        return pixels
+    quarters, is_mirrored = _TURNS[orientation]
+    turned = np.rot90(pixels, quarters)
     notes["turned_upright"] = "turned as the EXIF orientation says"
-    return picture.transpose(turn)
+    return turned[:, ::-1] if is_mirrored else turned
