@@ -1,22 +1,36 @@
-"""A loaded picture model: uint8 patches in, one logit each and a map of logits out."""
+"""A loaded picture model: uint8 patches in, a map of logits each out.
+
+Two runners give the same answer (tested to 1e-3): torch, on a GPU or where ONNX Runtime is absent, and ONNX Runtime on
+a CPU, where it takes about a third of the time.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from safetensors.torch import load_file
 
 from detect.networks.device import pick_device
-from detect.networks.image.patch_net import create
 from detect.networks.zoo import ModelFolder, find_model
 from detect.types import UInt8Array
 
 Float64Array = npt.NDArray[np.float64]
+Float32Array = npt.NDArray[np.float32]
+
+
+class PatchRunner(Protocol):
+    """Runs the network on one batch of equal size."""
+
+    device: str
+    batch: int
+
+    def run(self, x: Float32Array) -> Float64Array:
+        """Return maps of logits (N, h, w) for patches (N, 3, H, W) float32 in [-1, 1]."""
+        ...
 
 
 class PatchScorer:
@@ -25,19 +39,33 @@ class PatchScorer:
     A patch is (H, W, 3) uint8 sRGB at the picture's own resolution, both sides >= 64.
     """
 
-    def __init__(self, network: torch.nn.Module, *, device: str = "cpu", batch: int = 16) -> None:
-        self.device = device
-        self.batch = batch
-        self.network = network.eval().to(device, memory_format=torch.channels_last)
+    def __init__(self, runner: PatchRunner) -> None:
+        self.runner = runner
         self._lock = threading.Lock()
 
+    @property
+    def device(self) -> str:
+        """`cpu` or `cuda[:N]`."""
+        return self.runner.device
+
     @classmethod
-    def from_folder(cls, folder: ModelFolder, *, device: str = "auto") -> PatchScorer:
-        """Load and verify the weights of a model folder."""
+    def from_folder(cls, folder: ModelFolder, *, device: str = "auto", runner: str = "auto") -> PatchScorer:
+        """Load and verify the weights of a model folder.
+
+        Args:
+            folder: The model.
+            device: `auto`, `cpu`, `cuda` or `cuda:N`.
+            runner: `torch`, `onnx`, or `auto`: ONNX Runtime on a CPU, torch else.
+        """
         folder.verify()
-        network = create(str(folder.config["architecture"]), **dict(folder.config.get("options", {})))
-        network.load_state_dict(load_file(str(folder.weights)))
-        return cls(network, device=pick_device(device))
+        chosen = pick_device(device)
+        if runner == "onnx" or (runner == "auto" and chosen == "cpu"):
+            from detect.networks.image.onnx_runner import OnnxRunner
+
+            return cls(OnnxRunner.from_folder(folder))
+        from detect.networks.image.torch_runner import TorchRunner
+
+        return cls(TorchRunner.from_folder(folder, device=chosen))
 
     def score(self, patches: Sequence[UInt8Array]) -> list[Float64Array]:
         """Return each patch's map of logits, (h, w) float64; its mean is the patch's logit.
@@ -49,21 +77,19 @@ class PatchScorer:
         for index, patch in enumerate(patches):
             by_shape.setdefault(patch.shape, []).append(index)
         for indices in by_shape.values():
-            for start in range(0, len(indices), self.batch):
-                chosen = indices[start : start + self.batch]
-                for index, cells in zip(chosen, self._run([patches[i] for i in chosen]), strict=True):
-                    maps[index] = cells
+            for start in range(0, len(indices), self.runner.batch):
+                chosen = indices[start : start + self.runner.batch]
+                stacked = np.stack([patches[index] for index in chosen]).astype(np.float32)
+                x = np.ascontiguousarray(stacked.transpose(0, 3, 1, 2)) / np.float32(127.5) - np.float32(1)
+                with self._lock:
+                    cells = self.runner.run(x)
+                for index, own in zip(chosen, cells, strict=True):
+                    maps[index] = own
         return [cells for cells in maps if cells is not None]
 
-    def _run(self, patches: Sequence[UInt8Array]) -> Float64Array:
-        stacked = torch.from_numpy(np.stack(patches)).to(self.device)
-        x = stacked.permute(0, 3, 1, 2).float().div_(127.5).sub_(1).contiguous(memory_format=torch.channels_last)
-        is_cuda = self.device.startswith("cuda")
-        with self._lock, torch.inference_mode(), torch.autocast("cuda", torch.float16, enabled=is_cuda):
-            cells = self.network.forward_map(x)  # type: ignore[operator]
-        return np.asarray(cells.double().cpu().numpy())
 
-
-def load(name_or_folder: str | Path = "image", *, device: str = "auto", folder: Path | None = None) -> PatchScorer:
+def load(
+    name_or_folder: str | Path = "image", *, device: str = "auto", folder: Path | None = None, runner: str = "auto"
+) -> PatchScorer:
     """Return the scorer of a picture model by name or folder."""
-    return PatchScorer.from_folder(find_model(name_or_folder, folder=folder), device=device)
+    return PatchScorer.from_folder(find_model(name_or_folder, folder=folder), device=device, runner=runner)

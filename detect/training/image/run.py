@@ -26,6 +26,7 @@ from detect.evidence.image import ImageExaminer
 from detect.fusion import Calibration, ThresholdRow
 from detect.networks.image.patch_net import PatchNet, create
 from detect.networks.image.patch_scorer import PatchScorer
+from detect.networks.image.torch_runner import TorchRunner
 from detect.networks.zoo import WEIGHTS_NAME
 from detect.training.image.batches import BatchPlan, BatchStream
 from detect.training.image.calibration import HeldOutScore, fit_calibration, summarise
@@ -171,7 +172,7 @@ def score_held_out(
     """Score every held-out file under both protocols of the bench; the rows are also written to `log_path`."""
     unused = Calibration("none", 1.0, 0.0, 1.0, (ThresholdRow(0.02, 0.0, 0.0),))
     examiner = ImageExaminer(
-        PatchScorer(network, device=device),
+        PatchScorer(TorchRunner(network, device=device)),
         unused,
         model=ModelRef(recipe.name, recipe.version, ""),
         patch_side=recipe.input.patch_side,
