@@ -62,6 +62,16 @@ def resolve(spec: str, settings: ResolveSettings = ResolveSettings()) -> Detecto
 def _resolve(spec: str, name: str, settings: ResolveSettings) -> Detector:
     if spec in ("ours", "ours-cheap") or spec.startswith(("ours@", "ours-cheap@")):
         return _ours(spec, name, settings)
+    if spec.startswith("peer:"):
+        from detect.bench.peers import load_peer
+
+        loaded = load_peer(
+            spec.removeprefix("peer:"),
+            peers_dir=settings.peers_dir,
+            peers_code=settings.peers_code,
+            device="cpu" if settings.device == "auto" else settings.device,
+        )
+        return _rename(loaded, name)
     if spec.startswith("cmd:"):
         command = spec.removeprefix("cmd:")
         return CommandDetector(name or command.split()[0], command, settings.timeout_s, settings.workers)

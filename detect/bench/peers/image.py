@@ -1,0 +1,123 @@
+"""Peers that judge pictures or face crops, written in PyTorch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from detect.bench.detectors.base import Prediction
+from detect.bench.peers.base import PEERS, Judge, Peer, import_file
+from detect.bench.perturb.pixels import open_rgb
+from detect.errors import ConfigError
+
+_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+
+
+def _need(code: Path | None) -> Path:
+    if code is None:
+        raise ConfigError("this peer needs a checkout of its code")
+    return code
+
+
+def _judge_logit(net: Any, transform: Any, device: str) -> Judge:
+    """Return the judge of a net with one logit, positive = synthetic."""
+    import torch
+
+    net = net.to(device).eval()
+
+    def judge(path: Path) -> Prediction:
+        with torch.inference_mode():
+            return Prediction.of_llr(float(net(transform(open_rgb(path)).unsqueeze(0).to(device)).reshape(-1)[0]))
+
+    return judge
+
+
+def build_ferretnet(weights: Path, code: Path | None, device: str) -> Judge:
+    """Load FerretNet-S (its `configs/Test.yaml` with dim 32): centre crop 256, padded when smaller, CLIP norm."""
+    import torch
+    from torchvision.transforms import CenterCrop, Compose, Normalize, ToTensor
+
+    source = _need(code) / "src" / "model"
+    lpd = import_file(source / "lpd.py").get_lpd_dict()
+    net = import_file(source / "ferretnet.py").Ferret(3, 1, 32, [2, 2], "median", 3, lpd)
+    state = torch.load(weights, map_location="cpu", weights_only=True)
+    net.load_state_dict(state.get("model", state))
+    return _judge_logit(net, Compose([CenterCrop((256, 256)), ToTensor(), Normalize(*_CLIP)]), device)
+
+
+def build_ladeda(weights: Path, code: Path | None, device: str) -> Judge:
+    """Load Tiny-LaDeDa trained on WildRF: resized to 256 x 256, ImageNet norm, gradient along the right diagonal.
+
+    The pre-processing is not stored with the weights; `right_diag` is the repository's default.
+    """
+    import torch
+    from torchvision.transforms import Compose, Normalize, Resize, ToTensor
+
+    net = import_file(_need(code) / "networks" / "Tiny_LaDeDa.py").tiny_ladeda("right_diag")
+    net.fc = torch.nn.Linear(8, 1)
+    state = torch.load(weights, map_location="cpu", weights_only=True)
+    state = state.get("model", state)
+    net.load_state_dict({key.removeprefix("module."): value for key, value in state.items()})
+    return _judge_logit(net, Compose([Resize((256, 256)), ToTensor(), Normalize(*_IMAGENET)]), device)
+
+
+def build_classnseg(weights: Path, code: Path | None, device: str) -> Judge:
+    """Load the ClassNSeg encoder: the left 256 x 256 of the file, ImageNet norm.
+
+    Its samples are 512 x 256 with the segmentation map on the right half, so only the left is read (as `test_cls.py`
+    does); class 0 is `altered`, class 1 `original` by folder order.
+    """
+    import torch
+    from torchvision.transforms import Compose, Normalize, ToTensor
+
+    encoder = import_file(_need(code) / "model" / "ae.py").Encoder(3)
+    encoder.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    encoder = encoder.to(device).eval()
+    transform = Compose([ToTensor(), Normalize(*_IMAGENET)])
+
+    def judge(path: Path) -> Prediction:
+        picture = open_rgb(path)
+        if picture.size == (512, 256):
+            picture = picture.crop((0, 0, 256, 256))
+        with torch.inference_mode():
+            latent = encoder(transform(picture.resize((256, 256))).unsqueeze(0).to(device)).reshape(1, 2, 64, 16, 16)
+            strength = latent.abs().mean(dim=(2, 3, 4))[0]
+        return Prediction.of_llr(float(strength[0] - strength[1]))
+
+    return judge
+
+
+for _peer in (
+    Peer(
+        name="ferretnet-s",
+        media="image",
+        weights="ferretnet/ferretnet-s-median-3.pth",
+        repository="xigua7105/FerretNet",
+        folder="ferretnet",
+        licence="Apache-2.0 (badge)",
+        about="centre crop 256 x 256, CLIP normalisation, one logit, sigmoid = P(synthetic)",
+        build=build_ferretnet,
+    ),
+    Peer(
+        name="tiny-ladeda-wildrf",
+        media="image",
+        weights="tiny_ladeda/WildRF_Tiny_LaDeDa.pth",
+        repository="barcavia/RealTime-DeepfakeDetection-in-the-RealWorld",
+        folder="tiny_ladeda",
+        licence="research only",
+        about="resized to 256 x 256, ImageNet normalisation, right-diagonal gradient, one logit",
+        build=build_ladeda,
+    ),
+    Peer(
+        name="classnseg",
+        media="face",
+        weights="classnseg/full_encoder_46.pt",
+        repository="nii-yamagishilab/ClassNSeg",
+        folder="classnseg",
+        licence="BSD-3-Clause",
+        about="face crop 256 x 256, mean |latent| of the altered half against the original half",
+        build=build_classnseg,
+    ),
+):
+    PEERS.add(_peer.name, _peer)
