@@ -21,6 +21,7 @@ SCHEMA_VERSION = "1.0"
 """Version of the Report's JSON form; `docs/report.schema.json` is published under it."""
 
 UInt8Array = npt.NDArray[np.uint8]
+Int16Array = npt.NDArray[np.int16]
 Float32Array = npt.NDArray[np.float32]
 
 _EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -199,6 +200,28 @@ class DecodedImage:
 
     pixels_rgb: UInt8Array
     facts: MediaFacts
+
+
+@dataclass(frozen=True)
+class DecodedAudio:
+    """Decoded sound: (channels, samples) int16 at `sample_rate_hz`; a long one is mapped from a temporary file.
+
+    Why not float32: three hours would be 700 MB a channel, and 16 bits are more than any voice recording holds.
+    """
+
+    waveform: Int16Array
+    sample_rate_hz: int
+    facts: MediaFacts
+
+    @property
+    def duration_s(self) -> float:
+        """Length in seconds."""
+        return self.waveform.shape[1] / self.sample_rate_hz
+
+    def read(self, start_s: float, end_s: float, *, channel: int = 0) -> Float32Array:
+        """Return the samples of one channel between two moments, float32 in [-1, 1]."""
+        first, last = (int(round(moment * self.sample_rate_hz)) for moment in (start_s, end_s))
+        return self.waveform[channel, max(0, first) : last].astype(np.float32) / np.float32(32767)
 
 
 @dataclass(frozen=True)
