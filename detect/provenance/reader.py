@@ -88,8 +88,9 @@ class Reading:
 def read_manifests(path: Path, *, format: str, trust: TrustStore, settings: ProvenanceSettings) -> Reading:
     """Return the manifest store of a file and which trust list vouches for each of its manifests.
 
-    One reading with every installed list tells whether anyone is trusted at all; only then narrower readings find the
-    best list. So an unsigned or an unknown file costs one reading.
+    One reading with every installed list tells whether anyone is trusted at all, and by its explanations which set of
+    anchors vouched: the official lists are the library's system anchors, all others its user anchors. Only what stays
+    open after that (the wording is not part of the library's contract) costs a narrower reading.
 
     Raises:
         OSError: The path cannot be opened.
@@ -99,8 +100,8 @@ def read_manifests(path: Path, *, format: str, trust: TrustStore, settings: Prov
     reading = _read_once(path, format=format, trust=trust, level=widest, settings=settings)
     if reading.store is None:
         return reading
-    waiting = {one.label for one in reading.store.manifests if _is_trusted(reading.store, one.label)}
-    granted: dict[str, TrustLevel] = {}
+    granted = _told(reading.store, levels)
+    waiting = {one.label for one in reading.store.manifests if _is_trusted(reading.store, one.label)} - granted.keys()
     for level in levels:
         if not waiting:
             break
@@ -119,6 +120,18 @@ def read_manifests(path: Path, *, format: str, trust: TrustStore, settings: Prov
         is_embedded=reading.is_embedded,
         remote_url=reading.remote_url,
     )
+
+
+def _told(store: Store, levels: tuple[TrustLevel, ...]) -> dict[str, TrustLevel]:
+    """Return the levels that the library's explanations settle: official, or the only other list installed."""
+    others = [level for level in levels if level is not TrustLevel.OFFICIAL]
+    found: dict[str, TrustLevel] = {}
+    for one in store.manifests:
+        if one.anchor_set == "system_anchors":
+            found[one.label] = TrustLevel.OFFICIAL
+        elif one.anchor_set == "user_anchors" and len(others) == 1:
+            found[one.label] = others[0]
+    return found
 
 
 def _is_trusted(store: Store, label: str) -> bool:

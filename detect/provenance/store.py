@@ -20,6 +20,7 @@ MAX_ACTIONS = 500
 """Caps per store and per manifest; the longest public chain has 17 manifests."""
 
 _INDEXED_LABEL = re.compile(r"__\d+$")
+_ANCHOR_SET = re.compile(r"found in \[(system_anchors|user_anchors)\]")
 _VERSIONED_LABEL = re.compile(r"\.v\d+$")
 
 
@@ -79,7 +80,7 @@ class Manifest:
     """One signed manifest of the store.
 
     `success`, `informational` and `failure` are this reader's codes for it; `assertions` the raw assertion data by
-    label, `created_labels` those that the signer vouches for (empty for version-1 claims, which vouch for all).
+    label; `anchor_set` names the anchors that vouched for the signer (`system_anchors`, `user_anchors`), if told.
     """
 
     label: str
@@ -95,6 +96,7 @@ class Manifest:
     success: frozenset[str] = frozenset()
     informational: frozenset[str] = frozenset()
     failure: frozenset[str] = frozenset()
+    anchor_set: str = ""
     redacted: tuple[str, ...] = ()
     assertions: Mapping[str, Any] = field(default_factory=dict)
     gathered_urls: tuple[str, ...] = ()
@@ -200,6 +202,7 @@ def _read_manifest(one: Mapping[str, Any]) -> Manifest:
         success=_codes(results.get("success")),
         informational=_codes(results.get("informational")),
         failure=_codes(results.get("failure")),
+        anchor_set=_anchor_set(results.get("success")),
         redacted=tuple(_text(item) for item in _list(claim.get("redacted_assertions"))),
         assertions=assertions,
         gathered_urls=gathered,
@@ -290,6 +293,15 @@ def _base(label: str) -> str:
 
 def _codes(statuses: object) -> frozenset[str]:
     return frozenset(_text(_dict(item).get("code")) for item in _list(statuses)) - {""}
+
+
+def _anchor_set(statuses: object) -> str:
+    """Return the anchor set that the library's explanation names; empty when the wording is not the known one."""
+    for item in _list(statuses):
+        if _text(_dict(item).get("code")) == "signingCredential.trusted":
+            match = _ANCHOR_SET.search(_text(_dict(item).get("explanation")))
+            return match[1] if match else ""
+    return ""
 
 
 def _dict(value: object) -> Mapping[str, Any]:
