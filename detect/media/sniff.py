@@ -200,10 +200,10 @@ def _by_frames(head: bytes) -> str:
     if _has_ts_packets(head):
         return "mpegts"
     length = _adts_length(head, 0)
-    if length and (length >= len(head) or _adts_length(head, length)):
+    if length and _adts_length(head, length):
         return "aac"
     length = _mpeg_audio_length(head, 0)
-    if length and (length >= len(head) or _mpeg_audio_length(head, length)):
+    if length and _mpeg_audio_length(head, length):
         return "mp3"
     return ""
 

@@ -225,7 +225,7 @@ def _error_of(facts: Mapping[str, Any], limits: Limits) -> WitnessmarkError:
     if code in known:
         return known[code](message)
     _log.debug("decoder failed: %s", facts.get("traceback"))
-    return CorruptMediaError(f"the file does not decode ({message})")
+    return CorruptMediaError(f"the file is cut short or damaged and does not decode; get the original ({message})")
 
 
 def _errors_by_code() -> dict[str, type[WitnessmarkError]]:
