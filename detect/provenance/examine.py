@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from detect.provenance.settings import ProvenanceSettings
@@ -24,7 +25,8 @@ def examine(
         settings: None = the defaults, offline.
 
     Returns:
-        `provenance.c2pa` and `provenance.metadata` always, in this order; then what else applies.
+        `provenance.c2pa` and `provenance.metadata` always, in this order; then `watermark.stealth` for lossless
+        pictures, and `known.*` when the settings name an index.
 
     Raises:
         OSError: The path cannot be opened. What the file holds never raises.
@@ -32,10 +34,12 @@ def examine(
     chosen = settings or ProvenanceSettings()
     with path.open("rb"):
         pass  # a missing or unreadable file is the caller's error, not a finding about its provenance
-    return (
-        _guard("provenance.c2pa", lambda: _credentials(path, format, chosen)),
-        _guard("provenance.metadata", lambda: _metadata(path, kind, format, chosen)),
-    )
+    credentials = _guard("provenance.c2pa", lambda: _credentials(path, format, chosen))
+    metadata = _guard("provenance.metadata", lambda: _metadata(path, kind, format, chosen))
+    found = [_with_conflicts(credentials, metadata), metadata]
+    if kind is MediaKind.IMAGE and format in ("png", "apng", "webp"):
+        found.append(_guard("watermark.stealth", lambda: _stealth(path, format)))
+    return tuple(found)
 
 
 def _credentials(path: Path, format: str, settings: ProvenanceSettings) -> Evidence:
@@ -48,6 +52,23 @@ def _metadata(path: Path, kind: MediaKind, format: str, settings: ProvenanceSett
     from detect.provenance.metadata.evidence import examine_metadata
 
     return examine_metadata(path, kind=kind, format=format, settings=settings)
+
+
+def _stealth(path: Path, format: str) -> Evidence:
+    from detect.provenance.watermark.stealth import examine_stealth
+
+    return examine_stealth(path, format=format)
+
+
+def _with_conflicts(credentials: Evidence, metadata: Evidence) -> Evidence:
+    """Return the credentials with one reason more a contradiction between them and the unsigned metadata."""
+    from detect.provenance.conflicts import find_conflicts
+
+    conflicts = find_conflicts(credentials, metadata)
+    if not conflicts:
+        return credentials
+    details = {**credentials.details, "conflicts": [reason.code for reason in conflicts]}
+    return replace(credentials, reasons=(*credentials.reasons, *conflicts), details=details)
 
 
 def _guard(source: str, read: Callable[[], Evidence]) -> Evidence:
