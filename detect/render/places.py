@@ -8,6 +8,9 @@ from detect.render.words import clock
 from detect.types import HeatMap, Region, Span
 
 MAX_CELLS_LISTED = 5
+MAX_OUTLINES = 8
+OUTLINE_FROM = 0.5
+"""Regions below this score are listed, not outlined: a classifier's patches cover the whole picture."""
 MAX_TICKS = 10
 _ROWS = ("upper", "middle", "lower")
 _COLUMNS = ("left", "centre", "right")
@@ -77,6 +80,12 @@ def region_places(regions: tuple[Region, ...], *, width: int, height: int) -> tu
         for item in regions
     ]
     return tuple(sorted(places, key=lambda item: -(item.p_synthetic or 0.0)))
+
+
+def outlined(places: tuple[Place, ...]) -> tuple[Place, ...]:
+    """Return the places that a picture is marked with: the highest that stand out, and those without a score."""
+    marked = [place for place in places if place.p_synthetic is None or place.p_synthetic >= OUTLINE_FROM]
+    return tuple(marked[:MAX_OUTLINES])
 
 
 def highest_cells(heat_map: HeatMap, *, limit: int = MAX_CELLS_LISTED) -> tuple[Place, ...]:

@@ -142,6 +142,8 @@ def _evidence_table(report: Report) -> RenderableType | None:
     grid = _grid()
     for item in report.evidence:
         row = added.get(item.source)
+        if item.status is Status.NOT_APPLICABLE and words.is_provenance(item.source):
+            continue  # said once, under "Where from"
         if item.status is Status.SCORED and row is not None:
             told = Text(words.effect(row.llr))
             if row.note:

@@ -13,7 +13,7 @@ from detect.render.heatmap import HeatMapAnnotator
 from detect.render.json import dumps
 from detect.render.ledger import Ledger, build_ledger
 from detect.render.levels import Level, flat_lines, read_levels
-from detect.render.places import Place, Timeline, build_timeline, highest_cells, region_places
+from detect.render.places import Place, Timeline, build_timeline, highest_cells, outlined, region_places
 from detect.serialize import to_plain
 from detect.text import clean_tree
 from detect.types import Evidence, HeatMap, ModelRef, Report, UInt8Array
@@ -46,6 +46,7 @@ class EvidenceView:
     is_provenance: bool
     heat_map: MapView | None
     regions: tuple[Place, ...]
+    outlines: tuple[Place, ...]
     timeline: Timeline | None
     levels: tuple[Level, ...]
     details_json: str
@@ -91,7 +92,7 @@ def build_view(
     return ReportView(
         anchor=anchor,
         report=report,
-        name=report.path or (media.name if media else "file"),
+        name=(media.name if media else "") or report.path or "file",
         noun=words.noun(report),
         verdict_title=words.verdict_title(report),
         verdict_symbol=words.verdict_symbol(report),
@@ -115,6 +116,7 @@ def build_view(
 
 def _evidence_view(item: Evidence, report: Report, *, shown: UInt8Array | None, size: tuple[int, int]) -> EvidenceView:
     added = next((row for row in build_ledger(report).rows if row.source == item.source), None)
+    regions = region_places(item.where.regions, width=size[0], height=size[1])
     details: dict[str, Any] = {key: value for key, value in item.details.items() if key != "levels"}
     return EvidenceView(
         evidence=item,
@@ -123,7 +125,8 @@ def _evidence_view(item: Evidence, report: Report, *, shown: UInt8Array | None, 
         effect=words.effect(added.llr) if added else "",
         is_provenance=words.is_provenance(item.source),
         heat_map=_map_view(item.where.heat_map, shown=shown) if item.where.heat_map else None,
-        regions=region_places(item.where.regions, width=size[0], height=size[1]),
+        regions=regions,
+        outlines=outlined(regions),
         timeline=build_timeline(item.where.spans, duration_s=report.media.duration_s if report.media else None),
         levels=read_levels(item),
         details_json=json.dumps(clean_tree(to_plain(details)), indent=2, ensure_ascii=False) if details else "",

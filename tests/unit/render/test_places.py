@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from detect.render.places import build_timeline, highest_cells, place_words, region_places
+from detect.render.places import build_timeline, highest_cells, outlined, place_words, region_places
 from detect.types import HeatMap, Region, Span
 
 
@@ -31,6 +31,15 @@ def test_cells_that_do_not_divide_the_picture_cover_it_without_gaps() -> None:
 def test_regions_are_ordered_by_score() -> None:
     places = region_places((Region(0, 0, 10, 10, 0.2), Region(90, 90, 10, 10, 0.9)), width=100, height=100)
     assert [place.words for place in places] == ["lower right", "upper left"]
+
+
+def test_only_areas_that_stand_out_are_outlined() -> None:
+    patches = tuple(Region(number, 0, 10, 10, number / 20) for number in range(20))
+    face = Region(50, 50, 10, 10, None, "face")
+    marked = outlined(region_places((*patches, face), width=100, height=100))
+    assert len(marked) == 8
+    assert all(place.p_synthetic >= 0.5 for place in marked if place.p_synthetic is not None)
+    assert outlined(region_places((face,), width=100, height=100))[0].label == "face"
 
 
 def test_timeline_orders_marks_and_ends_with_the_file() -> None:
