@@ -1,4 +1,4 @@
-"""From a network's logit to a likelihood ratio, and from a budget to thresholds; both read from data, never typed in."""
+"""From a network's logit to a likelihood ratio, from a budget to thresholds; both read from data, never typed in."""
 
 from __future__ import annotations
 

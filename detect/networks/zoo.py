@@ -93,7 +93,8 @@ def find_model(name_or_folder: str | Path, *, folder: Path | None = None) -> Mod
             return open_folder(candidate)
     known = ", ".join(model.name for model in list_models(folder)) or "none"
     raise UnknownModelError(
-        f"no model {str(name_or_folder)!r} in {models_dir(folder)} (known: {known}), and no such folder with config.json"
+        f"no model {str(name_or_folder)!r} in {models_dir(folder)} (known: {known}), "
+        "and no folder of that path holds a config.json"
     )
 
 

@@ -25,6 +25,7 @@ class HighPass(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return the residual, same shape as `x` (N, 3, H, W)."""
         padded = functional.pad(x, (1, 1, 1, 1), mode="replicate")
         smooth = functional.avg_pool2d(padded, 3, stride=1)
         return (x - smooth) * 4.0
@@ -48,6 +49,7 @@ class PatchNet(nn.Module):
         self.head = nn.Linear(int(self.backbone.num_features), 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return one logit a patch, (N,)."""
         features = self._features(x).mean(dim=(2, 3))  # (N, C)
         logits: Tensor = self.head(self.dropout(features))
         return logits.squeeze(1)
@@ -93,6 +95,7 @@ class ResidualNet(nn.Module):
         self.head = nn.Linear(channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Return one logit a patch, (N,)."""
         logits: Tensor = self.head(self.dropout(self.body(self.high_pass(x)).mean(dim=(2, 3))))
         return logits.squeeze(1)
 

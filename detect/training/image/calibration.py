@@ -7,6 +7,7 @@ a large source must not set the thresholds alone.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+log = logging.getLogger(__name__)
 Floats = npt.NDArray[np.float64]
+_LEAST_SLOPE = 1e-3  # a likelihood ratio never turns a logit's direction round
 BUDGETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 
 
@@ -33,10 +36,10 @@ def fit_calibration(
 ) -> dict[str, Any]:
     """Return the `calibration` block of config.json.
 
-    Slope and intercept: logistic regression with every origin weighted alike and even priors. Each budget's threshold is
-    the larger of two quantiles of held-out real scores: the overall one at the budget, and the one that keeps the worst
-    source with 20 or more files at `largest_source_rate` (scaled down with budgets below 2 %). Where the budget asks for
-    a smaller share than one over the number of real scores can show, an exponential fit of the upper tail extrapolates.
+    Slope and intercept: logistic regression with every origin weighted alike and even priors. Each budget's threshold
+    is the larger of two quantiles of held-out real scores: the overall one at the budget, and the one that keeps the
+    worst source with 20 or more files at `largest_source_rate` (scaled down with budgets below 2 %). Where the budget
+    asks for a smaller share than the number of real scores can show, an exponential upper tail extrapolates.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -45,6 +48,9 @@ def fit_calibration(
     weights = origin_weights(scores)
     model = LogisticRegression(C=1e6).fit(logits[:, None], is_fake, sample_weight=weights)
     slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
+    if slope < _LEAST_SLOPE:
+        log.warning("the network tells held-out labels apart no better than chance: it will abstain on everything")
+        slope, intercept = _LEAST_SLOPE, 0.0
     llr = slope * logits + intercept
     reals = [item for item in scores if not item.is_fake]
     real_llr, real_weights = llr[~is_fake], weights[~is_fake]

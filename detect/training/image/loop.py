@@ -95,6 +95,7 @@ def train(
     losses, right, started = 0.0, 0.0, time.monotonic()
     network.train()
     while step < schedule.steps:
+        torch.manual_seed(stream.plan.seed * 1_000_003 + step)  # dropout draws the same after a resume
         crops, labels = next(loader)
         crops = crops.to(device, memory_format=torch.channels_last, non_blocking=True)
         labels = labels.to(device)

@@ -69,12 +69,12 @@ def train(
     training, held_out = split_items(items, recipe.data.holdout)
     log.info("%d files train, %d calibrate", len(training), len(held_out))
     store = _stage_crops(recipe, training, work / "crops", resume=resume)
-    pairs = _stage_pairs(recipe, store, work / "pairs")
+    pairs = [_stage_pairs(recipe, store, work / "pairs")] if recipe.pairs.count else []
     network = create(recipe.model.architecture, **dict(recipe.model.options))
     if recipe.model.start == "imagenet" and isinstance(network, PatchNet):
         start_from_imagenet(network.backbone)
     plan = BatchPlan(recipe.batches.batch, recipe.batches.side, recipe.batches.pair_share, recipe.seed)
-    stream = BatchStream([(store, crop) for crop in store.crops], [pairs], plan)
+    stream = BatchStream([(store, crop) for crop in store.crops], pairs, plan)
     trained = train_network(network, stream, recipe.schedule, work / "loop", device=device, resume=resume)
     scores = score_held_out(trained, recipe, held_out, work / "held_out.jsonl", device=device)
     return export(trained, recipe, training, scores, out or recipe_path.parent)
