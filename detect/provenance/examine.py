@@ -39,6 +39,9 @@ def examine(
     found = [_with_conflicts(credentials, metadata), metadata]
     if kind is MediaKind.IMAGE and format in ("png", "apng", "webp"):
         found.append(_guard("watermark.stealth", lambda: _stealth(path, format)))
+    if chosen.known_index is not None:
+        index = chosen.known_index
+        found.append(_guard("known.file", lambda: _known(path, index)))
     return tuple(found)
 
 
@@ -58,6 +61,12 @@ def _stealth(path: Path, format: str) -> Evidence:
     from detect.provenance.watermark.stealth import examine_stealth
 
     return examine_stealth(path, format=format)
+
+
+def _known(path: Path, folder: Path) -> Evidence:
+    from detect.provenance.known.evidence import examine_file
+
+    return examine_file(path, folder)
 
 
 def _with_conflicts(credentials: Evidence, metadata: Evidence) -> Evidence:
