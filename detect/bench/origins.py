@@ -27,11 +27,14 @@ def origin_lines(rows: Sequence[Row], label: str) -> list[dict[str, Any]]:
     scored = [row for row in rows if row.score is not None]
     values = dict(zip((row.key for row in scored), rank_values(scored), strict=True))
     other = "fake" if label == "real" else "real"
-    others = np.asarray([values[row.key] for row in scored if row.label == other])
+    others = np.sort(np.asarray([values[row.key] for row in scored if row.label == other], dtype=float))
     threshold = _threshold(scored, values)
+    by_origin: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.label == label:
+            by_origin.setdefault(row.origin, []).append(row)
     lines = []
-    for origin in sorted({row.origin for row in rows if row.label == label}):
-        own = [row for row in rows if row.label == label and row.origin == origin]
+    for origin, own in sorted(by_origin.items()):
         answered = [row for row in own if row.score is not None]
         scores = np.asarray([values[row.key] for row in answered])
         judged = [row for row in answered if row.verdict]
@@ -82,7 +85,10 @@ def _threshold(scored: Sequence[Row], values: dict[Any, float]) -> float | None:
 
 
 def _auroc_between(own: Floats, others: Floats, *, higher: bool) -> float | None:
+    """Return the AUROC of two score lists, `others` sorted; `higher` tells whether `own` should score above."""
     if not len(own) or not len(others):
         return None
-    is_fake = np.concatenate([np.full(len(own), higher), np.full(len(others), not higher)])
-    return ranking.auroc(is_fake, np.concatenate([own, others]))
+    below = np.searchsorted(others, own, side="left")
+    ties = np.searchsorted(others, own, side="right") - below
+    wins = float(np.sum(below + ties / 2)) / (len(own) * len(others))
+    return wins if higher else 1.0 - wins

@@ -19,6 +19,7 @@ from typing import Any
 from detect.bench import cost
 from detect.bench.data.item import DataSet, Item
 from detect.bench.detectors.base import Detector, Prediction, check_detectors
+from detect.bench.detectors.function import FunctionDetector
 from detect.bench.perturb import Perturbation
 from detect.bench.probe import FileFacts, medium_of, probe
 from detect.bench.store import PredictionStore, Row
@@ -196,6 +197,37 @@ def _to_row(
         fps=facts.fps,
         **spent,
     )
+
+
+def import_predictions(
+    data: DataSet,
+    name: str,
+    predictions: Mapping[str, Prediction],
+    *,
+    out: Path,
+    about: Mapping[str, Any] | None = None,
+) -> list[Row]:
+    """Write the rows of a score file made elsewhere, by item id; the media themselves need not be there.
+
+    Raises:
+        ConfigError: No item of the data set has a prediction.
+    """
+    items = [*data.items, *data.missing]
+    if not any(item.id in predictions for item in items):
+        raise ConfigError(f"none of the {len(items)} items of {data.name} has a row in the score file")
+    none = Perturbation("none", 1, "any", "The file as it is.", None)
+    detector = FunctionDetector(name=name, predict=lambda path: None, fingerprint="imported")
+    missing = Prediction(error="not in the score file")
+    copy = _Copy(None, None)
+    store = PredictionStore(out)
+    with store.lock():
+        everything = DataSet(data.name, tuple(items))
+        _write_run_facts(out, everything, [detector], [none], RunSettings(), about or {})
+        done = store.keys()
+        rows = [_to_row(item, detector, none, copy, predictions.get(item.id, missing)) for item in items]
+        store.append([row for row in rows if row.key not in done])
+        store.merge()
+        return [row for row in store.read() if row.detector == name]
 
 
 def _write_run_facts(

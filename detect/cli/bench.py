@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from detect.bench.data.item import DataSet
     from detect.bench.detectors.base import Detector
 
-ManifestOption = Annotated[Path, typer.Option("--manifest", help="JSON Lines, CSV or Parquet with one row a file.")]
+ManifestOption = Annotated[
+    Path, typer.Option("--manifest", help="Manifest, labelled folders, protocol or Croissant file.")
+]
 OutOption = Annotated[Path, typer.Option("--out", help="Folder of the run; an interrupted run in it goes on.")]
 
 app = typer.Typer(no_args_is_help=True, help="Numbers about any detector, recomputable from its predictions.")
@@ -32,6 +34,7 @@ def _measure(
     perturbations: list[str],
     detectors: list[str],
     train_split: str,
+    layout: str,
     files: Path | None,
     seed: int,
     chunk: int,
@@ -43,16 +46,18 @@ def _measure(
     replicates: int,
 ) -> None:
     """Run what is missing, then write and print the report."""
-    from detect.bench.data.manifest import read_manifest
+    from detect.bench.data.source import read_data
     from detect.bench.detectors.resolve import ResolveSettings, resolve
     from detect.bench.perturb import get_perturbation
     from detect.bench.probe import medium_of
     from detect.bench.run import RunSettings, run
 
-    data = _limited(read_manifest(manifest, kinds=(kind,), splits=(split,) if split else (), files=files), limit)
+    data = read_data(manifest, kind=kind, splits=(split,) if split else (), layout=layout, files=files)
+    data = _limited(data, limit)
     _tell_absent(data)
     settings = ResolveSettings(device=device, workers=workers, peers_dir=peers, peers_code=peers_code)
-    resolved: list[Detector] = [resolve(spec, settings) for spec in detectors]
+    specs = [*detectors, *_peer_specs(kind, detectors, settings)]
+    resolved: list[Detector] = [resolve(spec, settings) for spec in specs]
     changes = [get_perturbation(name, media=medium_of(kind)) for name in perturbations]
     with _Progress() as progress:
         run(
@@ -65,9 +70,20 @@ def _measure(
             about={"manifest": str(manifest), "kind": kind, "split": split, "limit": limit},
         )
         if train_split:
-            train = read_manifest(manifest, kinds=(kind,), splits=(train_split,), files=files)
+            train = read_data(manifest, kind=kind, splits=(train_split,), layout=layout, files=files)
             _add_baseline(train, data, changes, out, seed, progress)
     _report(out, replicates)
+
+
+def _peer_specs(kind: str, detectors: list[str], settings: Any) -> list[str]:
+    """Return all runnable peers of this kind when --peers is given and none is asked for by name."""
+    if settings.peers_dir is None or any("peer:" in spec for spec in detectors):
+        return []
+    from detect.bench.peers import find_peers
+
+    names = find_peers(kind, peers_dir=settings.peers_dir, peers_code=settings.peers_code)
+    typer.echo(f"peers: {', '.join(names) or 'none runnable'}", err=True)
+    return [f"{name}=peer:{name}" for name in names]
 
 
 def _limited(data: DataSet, limit: int) -> DataSet:
@@ -174,6 +190,9 @@ def _add_kind(kind: str) -> None:
         train_split: Annotated[
             str, typer.Option(help="Split that the trivial baseline learns from; empty = no baseline.")
         ] = "train",
+        layout: Annotated[
+            str, typer.Option(help="auto, manifest, folders, asvspoof, in-the-wild, deepfakebench, croissant.")
+        ] = "auto",
         files: Annotated[Path | None, typer.Option(help="Folder that relative paths start from.")] = None,
         seed: Annotated[int, typer.Option(help="Seed of the perturbations.")] = 0,
         chunk: Annotated[int, typer.Option(min=1, help="Files between two writes.")] = 32,
@@ -193,6 +212,7 @@ def _add_kind(kind: str) -> None:
             perturbations=perturbation or ["clean", "laundered"],
             detectors=detector or ["ours"],
             train_split=train_split,
+            layout=layout,
             files=files,
             seed=seed,
             chunk=chunk,
@@ -207,6 +227,30 @@ def _add_kind(kind: str) -> None:
 
 for _kind in ("image", "audio", "video", "face", "music"):
     _add_kind(_kind)
+
+
+@app.command("import")
+def import_scores(
+    scores: Annotated[Path, typer.Argument(help="Score file: CSV, JSON Lines, Parquet or ASVspoof text.")],
+    manifest: ManifestOption,
+    out: OutOption,
+    kind: Annotated[str, typer.Option(help="image, audio, video, face, music.")] = "audio",
+    name: Annotated[str, typer.Option(help="Word for the tables; default the file's.")] = "",
+    split: Annotated[str, typer.Option(help="Split of the manifest; empty = all rows.")] = "",
+    larger_is: Annotated[str, typer.Option(help="What a larger bare score means: synthetic or real.")] = "synthetic",
+    layout: Annotated[str, typer.Option(help="Layout of --manifest; auto guesses.")] = "auto",
+    replicates: Annotated[int, typer.Option(min=0, help="Bootstrap replicates for intervals.")] = 1000,
+) -> None:
+    """Measure scores that were made elsewhere; the media need not be on this machine."""
+    from detect.bench.data.source import read_data
+    from detect.bench.detectors.recorded import read_scores
+    from detect.bench.run import import_predictions
+
+    data = read_data(manifest, kind=kind, splits=(split,) if split else (), layout=layout)
+    predictions = read_scores(scores, larger_is=larger_is)
+    about = {"manifest": str(manifest), "scores": str(scores), "kind": kind}
+    import_predictions(data, name or scores.stem, predictions, out=out, about=about)
+    _report(out, replicates)
 
 
 @app.command("report")

@@ -48,15 +48,28 @@ class Item:
 
 @dataclass(frozen=True)
 class DataSet:
-    """Items that can be read, and an account of those that cannot.
+    """Items whose file is there, and those that are listed without one.
 
-    `absent` counts listed rows without a file by (label, origin): they belong into every report, since a table over
-    the files that happen to lie on a disk is a different table.
+    The missing ones are counted in every report: a table over the files that happen to lie on a disk is another table.
     """
 
     name: str
     items: tuple[Item, ...]
-    absent: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    missing: tuple[Item, ...] = ()
+
+    @classmethod
+    def of(cls, name: str, listed: Iterable[Item]) -> DataSet:
+        """Sort listed items into those with and without a file."""
+        items: list[Item] = []
+        missing: list[Item] = []
+        for item in listed:
+            (items if item.file.is_file() else missing).append(item)
+        return cls(name, tuple(items), tuple(missing))
+
+    @property
+    def absent(self) -> dict[tuple[str, str], int]:
+        """Return the number of missing files by (label, origin)."""
+        return dict(Counter((str(item.label), item.origin) for item in self.missing))
 
     @property
     def hash(self) -> str:

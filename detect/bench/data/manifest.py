@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -96,25 +96,27 @@ def read_manifest(
     Raises:
         ConfigError: Unreadable manifest, unknown label, or no row left.
     """
-    root = files or path.parent
-    items: list[Item] = []
-    absent: Counter[tuple[str, str]] = Counter()
+    return data_set_of(read_rows(path), name=path.stem, root=files or path.parent, kinds=kinds, splits=splits)
+
+
+def data_set_of(
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    name: str,
+    root: Path,
+    kinds: tuple[str, ...] = (),
+    splits: tuple[str, ...] = (),
+) -> DataSet:
+    """Return the data set of raw rows; see `read_manifest`."""
     seen: Counter[str] = Counter()
-    listed = 0
-    for row in read_rows(path):
-        if kinds and row.get("kind") and row["kind"] not in kinds:
-            continue
-        if splits and row.get("split") not in splits:
-            continue
-        listed += 1
-        item = _to_item(row, root, seen)
-        if item.file.is_file():
-            items.append(item)
-        else:
-            absent[(str(item.label), item.origin)] += 1
+    listed = [
+        _to_item(row, root, seen)
+        for row in rows
+        if (not kinds or not row.get("kind") or row["kind"] in kinds) and (not splits or row.get("split") in splits)
+    ]
     if not listed:
-        raise ConfigError(f"{path} has no row of kind {'/'.join(kinds) or 'any'} and split {'/'.join(splits) or 'any'}")
-    return DataSet(name=path.stem, items=tuple(items), absent=dict(absent))
+        raise ConfigError(f"{name} has no row of kind {'/'.join(kinds) or 'any'} and split {'/'.join(splits) or 'any'}")
+    return DataSet.of(name, listed)
 
 
 def _to_item(row: Mapping[str, Any], root: Path, seen: Counter[str]) -> Item:
