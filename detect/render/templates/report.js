@@ -26,7 +26,7 @@ for (const figure of document.querySelectorAll("[data-map]")) {
 
 let closed = [];
 addEventListener("beforeprint", () => {
-  closed = [...document.querySelectorAll("details:not([open])")];
+  closed = [...document.querySelectorAll("details:not([open], .bulky)")];
   for (const details of closed) details.open = true;
 });
 addEventListener("afterprint", () => {
