@@ -6,7 +6,8 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from detect.provenance.levels import absent_levels, build_levels
+from detect.provenance.claims import Claims
+from detect.provenance.levels import DISREGARDED, absent_levels, build_levels
 from detect.provenance.policy import Judgement, judge
 from detect.provenance.reader import Reading, ReadOutcome, read_manifests
 from detect.provenance.settings import ProvenanceSettings
@@ -75,7 +76,8 @@ def _judged(reading: Reading, store: Store, trust: TrustStore, settings: Provena
 
 
 def _details(reading: Reading, store: Store, judgement: Judgement) -> dict[str, Any]:
-    claims = judgement.claims
+    is_void = judgement.verdict in DISREGARDED
+    claims = Claims() if is_void else judgement.claims
     origin = claims.captured_by or store.active
     return {
         "verdict": judgement.verdict.value,

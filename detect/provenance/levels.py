@@ -35,7 +35,7 @@ _STATUS = {
     C2paVerdict.DISTRUSTED_SIGNER: "signer distrusted",
     C2paVerdict.DISALLOWED_CLAIM: "claim not allowed",
 }
-_DISREGARD = frozenset({C2paVerdict.INVALID, C2paVerdict.MALFORMED})
+DISREGARDED = frozenset({C2paVerdict.INVALID, C2paVerdict.MALFORMED})
 
 
 def build_levels(reading: Reading, judgement: Judgement) -> dict[str, Any]:
@@ -43,12 +43,15 @@ def build_levels(reading: Reading, judgement: Judgement) -> dict[str, Any]:
     store = reading.store
     if store is None:
         raise ValueError("levels need a manifest store")
-    return {
+    levels = {
         "l1": _glance(judgement),
         "l2": _summary(reading, store, judgement),
         "l3": _tree(store, store.active, reading.trust, depth=0, seen=frozenset()),
         "l4": _forensic(reading, store),
     }
+    if judgement.verdict in DISREGARDED:
+        del levels["l3"]  # claims of a broken manifest are not shown as facts; the codes stay for experts
+    return levels
 
 
 def absent_levels(status: str) -> dict[str, Any]:
@@ -66,7 +69,7 @@ def _glance(judgement: Judgement) -> dict[str, Any]:
 def _summary(reading: Reading, store: Store, judgement: Judgement) -> dict[str, Any]:
     active = store.active
     summary: dict[str, Any] = {"signed_by": signer_name(active)}
-    if judgement.verdict in _DISREGARD:
+    if judgement.verdict in DISREGARDED:
         return summary | {"note": "Available data should be disregarded."}
     summary |= {
         "issuer": clean(active.certificate.issuer.organisation or active.certificate.issuer.common_name),

@@ -30,7 +30,7 @@ EXTRA_EKUS = (
     "1.3.6.1.4.1.62558.2.1",  # C2PA claim signing
 )
 
-_MIME_BY_FORMAT = {
+MIME_BY_FORMAT = {
     "jpeg": "image/jpeg",
     "jpg": "image/jpeg",
     "png": "image/png",
@@ -85,19 +85,28 @@ class Reading:
     error: str = ""
 
 
-def read_manifests(path: Path, *, format: str, trust: TrustStore, settings: ProvenanceSettings) -> Reading:
+def read_manifests(
+    path: Path, *, format: str, trust: TrustStore, settings: ProvenanceSettings, manifest: bytes | None = None
+) -> Reading:
     """Return the manifest store of a file and which trust list vouches for each of its manifests.
 
     One reading with every installed list tells whether anyone is trusted at all, and by its explanations which set of
     anchors vouched: the official lists are the library's system anchors, all others its user anchors. Only what stays
     open after that (the wording is not part of the library's contract) costs a narrower reading.
 
+    Args:
+        path: The file.
+        format: Its sniffed format.
+        trust: Installed lists.
+        settings: Network off unless they say otherwise.
+        manifest: A sidecar's bytes, read instead of what is embedded.
+
     Raises:
         OSError: The path cannot be opened.
     """
     levels = trust.levels()
     widest = levels[-1] if levels else TrustLevel.NONE
-    reading = _read_once(path, format=format, trust=trust, level=widest, settings=settings)
+    reading = _read_once(path, format=format, trust=trust, level=widest, settings=settings, manifest=manifest)
     if reading.store is None:
         return reading
     granted = _told(reading.store, levels)
@@ -108,7 +117,7 @@ def read_manifests(path: Path, *, format: str, trust: TrustStore, settings: Prov
         if level is widest:
             narrower = reading
         else:
-            narrower = _read_once(path, format=format, trust=trust, level=level, settings=settings)
+            narrower = _read_once(path, format=format, trust=trust, level=level, settings=settings, manifest=manifest)
         for label in sorted(waiting):
             if narrower.store is not None and _is_trusted(narrower.store, label):
                 granted[label] = level
@@ -153,15 +162,22 @@ def _is_trusted(store: Store, label: str) -> bool:
 
 
 def _read_once(
-    path: Path, *, format: str, trust: TrustStore, level: TrustLevel, settings: ProvenanceSettings
+    path: Path,
+    *,
+    format: str,
+    trust: TrustStore,
+    level: TrustLevel,
+    settings: ProvenanceSettings,
+    manifest: bytes | None,
 ) -> Reading:
     import c2pa  # 23 MB of native code: loaded at first use
 
     system, user = trust.pem_up_to(level)
+    mime = MIME_BY_FORMAT.get(format.lower())
     context = _context(system, user, settings.fetch_remote, settings.allowed_hosts)
     with path.open("rb") as stream:
         try:
-            with c2pa.Reader(_MIME_BY_FORMAT.get(format.lower()), stream, context=context) as reader:
+            with c2pa.Reader(mime, stream, manifest_data=manifest, context=context) as reader:
                 store = read_store(json.loads(reader.crjson()), str(reader.get_validation_state()))
                 if store is None:
                     return Reading(ReadOutcome.ABSENT)

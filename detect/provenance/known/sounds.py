@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from detect.errors import MissingExtraError
-from detect.types import Float32Array
+from detect.provenance.sound import Waveform, length_of, mono_part
 
 UInt32Array = npt.NDArray[np.uint32]
 
@@ -26,6 +26,7 @@ MAX_BIT_ERROR = 0.20
 """Share of differing bits at which an overlap counts as the same; unrelated sound differs in about half."""
 
 _CANDIDATE_OFFSETS = 5
+_BLOCK = 1 << 20  # samples handed on at once
 
 
 @dataclass(frozen=True)
@@ -37,19 +38,18 @@ class SoundOverlap:
     bit_error: float
 
 
-def fingerprint_sound(waveform: Float32Array, sample_rate_hz: int) -> UInt32Array:
-    """Return the fingerprint of (N,) or (channels, N) float32 sound in [-1, 1]; empty when it is too short.
+def fingerprint_sound(waveform: Waveform, sample_rate_hz: int) -> UInt32Array:
+    """Return the fingerprint of (N,) or (channels, N) sound, float32 in [-1, 1] or int16; empty when it is too short.
 
     Raises:
         MissingExtraError: pyacoustid or the system's libchromaprint is missing.
     """
     chromaprint = _library()
-    sound = np.asarray(waveform, dtype=np.float32)
-    sound = sound.mean(axis=0) if sound.ndim == 2 else sound
-    samples = np.round(np.clip(sound, -1.0, 1.0) * 32767.0).astype("<i2")
     printer = chromaprint.Fingerprinter()
     printer.start(int(sample_rate_hz), 1)
-    printer.feed(samples.tobytes())
+    for start in range(0, length_of(waveform), _BLOCK):
+        samples = np.clip(mono_part(waveform, start, start + _BLOCK), -1.0, 1.0)
+        printer.feed(np.round(samples * 32767.0).astype("<i2").tobytes())
     numbers, _ = chromaprint.decode_fingerprint(printer.finish())
     return np.array(numbers, dtype=np.uint32)
 

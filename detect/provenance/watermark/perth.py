@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from detect.errors import MissingExtraError
+from detect.provenance.sound import Waveform, length_of, mono_part
 from detect.provenance.watermark.weights import MARK_LLR
 from detect.types import Evidence, Float32Array, Reason, Span, Status, Where
 
@@ -42,11 +43,11 @@ _MASK_SHARE = 0.05
 _SILENCE_RMS = 1e-4
 
 
-def examine_speech(waveform: Float32Array, sample_rate_hz: int, *, max_windows: int = MAX_WINDOWS) -> Evidence:
+def examine_speech(waveform: Waveform, sample_rate_hz: int, *, max_windows: int = MAX_WINDOWS) -> Evidence:
     """Look for Perth's mark.
 
     Args:
-        waveform: (N,) or (channels, N), float32 in [-1, 1].
+        waveform: (N,) or (channels, N), float32 in [-1, 1] or int16.
         sample_rate_hz: Of `waveform`; resampled to 32 kHz when different.
         max_windows: Windows of 8 s to look at, >= 1.
 
@@ -54,15 +55,13 @@ def examine_speech(waveform: Float32Array, sample_rate_hz: int, *, max_windows: 
         `scored` with spans where the mark was heard, `not_applicable` with llr 0 when it was not, `unavailable` when
         the extra `watermark` is not installed.
     """
-    mono = np.asarray(waveform, dtype=np.float32)
-    mono = mono.mean(axis=0) if mono.ndim == 2 else mono
-    if mono.size < MIN_WINDOW_S * sample_rate_hz:
+    if length_of(waveform) < MIN_WINDOW_S * sample_rate_hz:
         return _nothing("audio_too_short", "Less than a second of sound: too short to look for the mark.")
     try:
         decoder = _load_decoder()
     except MissingExtraError as error:
         return Evidence(SOURCE, Status.UNAVAILABLE, reasons=(Reason("missing_extra", str(error)),))
-    spans = tuple(_score_windows(decoder, mono, sample_rate_hz, max_windows))
+    spans = tuple(_score_windows(decoder, waveform, sample_rate_hz, max_windows))
     marked = tuple(span for span in spans if (span.p_synthetic or 0.0) >= THRESHOLD)
     strongest = max((span.p_synthetic or 0.0 for span in spans), default=0.0)
     details = {"scheme": "Perth", "threshold": THRESHOLD, "strongest": round(strongest, 4), "windows": len(spans)}
@@ -95,10 +94,10 @@ def weights_path() -> Path:
     return path
 
 
-def _score_windows(decoder: Any, mono: Float32Array, sample_rate_hz: int, max_windows: int) -> list[Span]:
+def _score_windows(decoder: Any, waveform: Waveform, sample_rate_hz: int, max_windows: int) -> list[Span]:
     spans: list[Span] = []
-    for start_s, end_s in _windows(mono.size / sample_rate_hz, max_windows):
-        part = mono[int(start_s * sample_rate_hz) : int(end_s * sample_rate_hz)]
+    for start_s, end_s in _windows(length_of(waveform) / sample_rate_hz, max_windows):
+        part = mono_part(waveform, int(start_s * sample_rate_hz), int(end_s * sample_rate_hz))
         if float(np.sqrt(np.mean(np.square(part, dtype=np.float64)))) < _SILENCE_RMS:
             continue
         score = decoder(_resample(part, sample_rate_hz))

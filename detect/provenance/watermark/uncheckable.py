@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from detect.provenance.store import parse_time
 from detect.types import Evidence, MediaKind
 
 
@@ -32,7 +35,11 @@ _MARKS = (
     ),
 )
 
-_LIKELY_SYNTHID = ("google", "gemini", "imagen", "openai", "chatgpt", "dall")
+_SYNTHID_SINCE = {
+    re.compile(r"google|gemini|imagen"): dt.datetime(2023, 8, 29, tzinfo=dt.UTC),
+    re.compile(r"openai|chatgpt|dall.?e"): dt.datetime(2026, 5, 19, tzinfo=dt.UTC),
+}
+"""Who stamps SynthID and since when (the owners' announcements)."""
 
 
 def list_uncheckable(kind: MediaKind) -> tuple[UncheckableMark, ...]:
@@ -43,12 +50,15 @@ def list_uncheckable(kind: MediaKind) -> tuple[UncheckableMark, ...]:
 def likely_marks(evidence: Sequence[Evidence]) -> tuple[str, ...]:
     """Return names of marks that are probably also there, inferred from signed credentials only.
 
-    A signed AI claim of Google or OpenAI makes SynthID probable; an unsigned mark is no ground for it.
+    A signed AI claim of Google, or of OpenAI since it stamps SynthID, makes that mark probable; an unsigned mark is no
+    ground for it, and neither is a claim without a trusted time.
     """
     for item in evidence:
-        if item.source == "provenance.c2pa" and item.details.get("is_ai_generated") and item.llr > 0:
-            summary = item.details.get("levels", {}).get("l2", {})
-            words = f"{summary.get('signed_by', '')} {summary.get('tool', '')}".lower()
-            if any(name in words for name in _LIKELY_SYNTHID):
-                return ("SynthID",)
+        if item.source != "provenance.c2pa" or not item.details.get("is_ai_generated") or item.llr <= 0:
+            continue
+        summary = item.details.get("levels", {}).get("l2", {})
+        words = f"{summary.get('signed_by', '')} {summary.get('tool', '')}".lower()
+        signed_at = parse_time(str(summary.get("signed_at", "")))
+        if signed_at and any(name.search(words) and signed_at >= since for name, since in _SYNTHID_SINCE.items()):
+            return ("SynthID",)
     return ()
