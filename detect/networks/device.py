@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 from detect.errors import ConfigError
+
+
+def _may_have_cuda() -> bool:
+    """Return whether a look through torch is worth the seconds that importing it takes."""
+    return Path("/dev/nvidia0").exists() or Path("/dev/dxg").exists() or shutil.which("nvidia-smi") is not None
 
 
 def pick_device(wanted: str = "auto") -> str:
@@ -11,12 +19,12 @@ def pick_device(wanted: str = "auto") -> str:
     Raises:
         ConfigError: An unknown device, or CUDA was asked for and is not there.
     """
+    if wanted == "cpu" or (wanted == "auto" and not _may_have_cuda()):
+        return "cpu"
     import torch
 
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if wanted == "cpu":
-        return wanted
     if wanted == "cuda" or (wanted.startswith("cuda:") and wanted[5:].isdigit()):
         if not torch.cuda.is_available():
             raise ConfigError(f"device {wanted!r} was asked for, but torch sees no CUDA device; use 'cpu' or 'auto'")

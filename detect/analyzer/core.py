@@ -1,0 +1,195 @@
+"""The Analyzer: holds the models, puts the parts together, and knows the whole path of a file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from detect.analyzer.limits import limits_of
+from detect.analyzer.prepare import FileLike, Prepared, prepare, shown_path
+from detect.analyzer.settings import AnalyzerSettings
+from detect.analyzer.stability import check_stability
+from detect.errors import WitnessmarkError
+from detect.fusion import Posterior, choose_verdict, combine, sigmoid
+from detect.networks.device import pick_device
+from detect.text import clean_text
+from detect.types import ErrorFacts, Evidence, Interval, MediaKind, Operating, Report, Stability, Verdict
+
+if TYPE_CHECKING:
+    from detect.evidence.image import ImageExaminer
+
+_GPU_CHUNK = 16
+_LOOK_AHEAD = 3
+"""Files decoded ahead of the model: enough to keep two threads busy, few enough to bound memory."""
+
+
+class Analyzer:
+    """Holds loaded models, device and settings; safe to call from several threads.
+
+    Example:
+        analyzer = Analyzer(AnalyzerSettings(max_false_positive_rate=0.01))
+        for report in analyzer.analyze_many(paths):
+            print(report.path, report.verdict, report.authenticity)
+    """
+
+    def __init__(self, settings: AnalyzerSettings | None = None) -> None:
+        self.settings = settings or AnalyzerSettings()
+        self._loading = threading.Lock()
+        self._image_examiner: ImageExaminer | None = None
+
+    def analyze(self, file: FileLike, *, name: str | None = None) -> Report:
+        """Return the Report of one file.
+
+        Args:
+            file: A path, the bytes of a file, or a binary file object.
+            name: What to call the file in the Report when `file` has no path.
+
+        Raises:
+            WitnessmarkError: With a stable `code`; nothing about the file could be judged.
+        """
+        return self._judge([prepare(file, name=name, settings=self.settings)])[0]
+
+    def analyze_many(self, files: Iterable[FileLike]) -> Iterator[Report]:
+        """Yield one Report a file in the order given; a file that fails yields a Report with `error` set.
+
+        Decoding runs ahead of the model in two threads, a few files at most, so memory stays bounded; `files` may be
+        an endless iterator.
+        """
+        chunk = _GPU_CHUNK if pick_device(self.settings.device).startswith("cuda") else 1
+        source = iter(files)
+        with ThreadPoolExecutor(max_workers=2, thread_name_prefix="decode") as pool:
+            pending: deque[tuple[FileLike, Future[Prepared]]] = deque()
+            while True:
+                while len(pending) < chunk + _LOOK_AHEAD:
+                    try:
+                        file = next(source)
+                    except StopIteration:
+                        break
+                    pending.append((file, pool.submit(prepare, file, name=None, settings=self.settings)))
+                if not pending:
+                    return
+                yield from self._judge_outcomes([pending.popleft() for _ in range(min(chunk, len(pending)))])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of what decides a Report besides the file: versions, weights and settings."""
+        return hashlib.sha256(json.dumps(self.pipeline, sort_keys=True).encode()).hexdigest()
+
+    @cached_property
+    def pipeline(self) -> Mapping[str, Any]:
+        """Versions, weights and settings, as every Report quotes them."""
+        import detect
+        from detect.networks.zoo import list_models
+
+        return {
+            "witnessmark": detect.__version__,
+            "models": {model.name: model.ref.sha256 for model in list_models(self.settings.models_dir)},
+            "max_false_positive_rate": self.settings.max_false_positive_rate,
+            "prior_log_odds": self.settings.prior_log_odds,
+            "check_stability": self.settings.check_stability,
+            "read_provenance": self.settings.read_provenance,
+        }
+
+    @property
+    def image_examiner(self) -> ImageExaminer:
+        """The picture model, loaded at first use."""
+        with self._loading:
+            if self._image_examiner is None:
+                from detect.evidence.image import ImageExaminer
+
+                self._image_examiner = ImageExaminer.load(
+                    device=self.settings.device, models_dir=self.settings.models_dir
+                )
+            return self._image_examiner
+
+    def _judge_outcomes(self, taken: Sequence[tuple[FileLike, Future[Prepared]]]) -> Iterator[Report]:
+        """Yield Reports of a chunk in order; files that failed to open or decode become error Reports."""
+        outcomes: list[Prepared | Report] = []
+        for file, future in taken:
+            try:
+                outcomes.append(future.result())
+            except WitnessmarkError as error:
+                outcomes.append(failed_report(file, error))
+        judged = iter(self._judge([outcome for outcome in outcomes if isinstance(outcome, Prepared)]))
+        for outcome in outcomes:
+            yield outcome if isinstance(outcome, Report) else next(judged)
+
+    def _judge(self, files: Sequence[Prepared]) -> list[Report]:
+        """Run the networks over a chunk, pictures in shared batches, and report each file."""
+        pictures = [file for file in files if file.image is not None]
+        if pictures:
+            images = [file.image for file in pictures if file.image is not None]
+            found = pictures[0].timed(
+                "pixels", lambda: self.image_examiner.examine_many(images, locate=self.settings.locate)
+            )
+            share = pictures[0].timings_ms["pixels"] / len(pictures)
+            for file, evidence in zip(pictures, found, strict=True):
+                file.evidence.insert(0, evidence)
+                file.timings_ms["pixels"] = share
+        return [self._report(file) for file in files]
+
+    def _report(self, file: Prepared) -> Report:
+        operating = self._operating(file.facts.kind)
+        evidence = tuple(file.evidence)
+        posterior = combine(evidence, prior_log_odds=self.settings.prior_log_odds)
+        stability = self._stability(file, posterior, operating)
+        verdict, reasons = choose_verdict(evidence, posterior, operating, stability=stability)
+        return Report(
+            verdict=verdict,
+            authenticity=None if posterior is None else posterior.authenticity,
+            media=file.facts,
+            interval=_authenticity_interval(posterior),
+            reasons=reasons,
+            limits=limits_of(file, self.settings),
+            evidence=evidence,
+            contributions=() if posterior is None else posterior.contributions,
+            prior_log_odds=self.settings.prior_log_odds,
+            stability=stability,
+            operating=operating,
+            disclosures=self._disclosures(evidence),
+            pipeline={**self.pipeline, "fingerprint": self.fingerprint},
+            timings_ms={key: round(value, 2) for key, value in file.timings_ms.items()},
+            path=file.path,
+        )
+
+    def _operating(self, kind: MediaKind) -> Operating:
+        """Return the thresholds of this kind of media; without a classifier nothing but statements can decide."""
+        if kind is MediaKind.IMAGE:
+            return self.image_examiner.calibration.operating(self.settings.max_false_positive_rate)
+        return Operating(self.settings.max_false_positive_rate, float("inf"), float("-inf"), "none")
+
+    def _stability(self, file: Prepared, posterior: Posterior | None, operating: Operating) -> Stability | None:
+        if not self.settings.check_stability or file.image is None or posterior is None:
+            return None
+        return file.timed("stability", lambda: check_stability(file, posterior, operating, self.image_examiner))
+
+    def _disclosures(self, evidence: Sequence[Evidence]) -> Mapping[str, Any]:
+        if not self.settings.read_provenance:
+            return {}
+        from detect import provenance
+
+        return provenance.disclosures(evidence)
+
+
+def failed_report(file: FileLike, error: WitnessmarkError) -> Report:
+    """Return the Report of a file that could not be judged: a row like any other, with `error` set."""
+    return Report(
+        verdict=Verdict.NOT_APPLICABLE,
+        authenticity=None,
+        media=None,
+        error=ErrorFacts(error.code, clean_text(str(error), max_characters=1000)),
+        path=shown_path(file),
+    )
+
+
+def _authenticity_interval(posterior: Posterior | None) -> Interval | None:
+    """Return the 95 % interval of authenticity: that of the log-odds, turned round."""
+    if posterior is None or posterior.interval is None:
+        return None
+    return Interval(sigmoid(-posterior.interval.high), sigmoid(-posterior.interval.low))

@@ -1,0 +1,92 @@
+"""Everything that needs no network: open, sniff, read provenance, decode. Runs ahead of the model in threads."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
+
+from detect.analyzer.settings import AnalyzerSettings
+from detect.media import MediaSource, open_source
+from detect.text import clean_text
+from detect.types import DecodedImage, Evidence, MediaFacts, MediaKind
+
+if TYPE_CHECKING:
+    from detect.media.audio import DecodedAudio
+
+T = TypeVar("T")
+FileLike = str | os.PathLike[str] | bytes | BinaryIO
+
+
+@dataclass
+class Prepared:
+    """A file before the networks: facts, evidence so far and decoded media of one kind."""
+
+    path: str
+    facts: MediaFacts
+    evidence: list[Evidence]
+    image: DecodedImage | None = None
+    audio: DecodedAudio | None = None
+    timings_ms: dict[str, float] = field(default_factory=dict)
+
+    def timed(self, stage: str, work: Callable[[], T]) -> T:
+        """Run `work` and book its milliseconds under `stage`."""
+        started = time.perf_counter()
+        try:
+            return work()
+        finally:
+            self.timings_ms[stage] = (time.perf_counter() - started) * 1000
+
+
+def prepare(file: FileLike, *, name: str | None, settings: AnalyzerSettings) -> Prepared:
+    """Open, read and decode one file.
+
+    Raises:
+        MediaError: The file cannot be opened or decoded; the code says why.
+    """
+    started = time.perf_counter()
+    with open_source(file, name=name, limits=settings.limits) as source:
+        prepared = Prepared(shown_path(file) or clean_text(source.name, max_characters=255), _facts_of(source), [])
+        prepared.timings_ms["open"] = (time.perf_counter() - started) * 1000
+        if settings.read_provenance:
+            prepared.timed("provenance", lambda: _read_provenance(prepared, source, settings))
+        if source.kind is MediaKind.IMAGE:
+            prepared.timed("decode", lambda: _decode_image(prepared, source, settings))
+    return prepared
+
+
+def shown_path(file: FileLike) -> str:
+    """Return the path as given, cleaned for display; empty when the file has none."""
+    return clean_text(os.fsdecode(file), max_characters=4096) if isinstance(file, str | os.PathLike) else ""
+
+
+def _read_provenance(prepared: Prepared, source: MediaSource, settings: AnalyzerSettings) -> None:
+    from detect import provenance
+
+    prepared.evidence += provenance.examine(
+        source.path, kind=source.kind, format=source.format, settings=settings.provenance
+    )
+
+
+def _decode_image(prepared: Prepared, source: MediaSource, settings: AnalyzerSettings) -> None:
+    from detect.media.image import decode_image
+
+    prepared.image = decode_image(source, limits=settings.limits)
+    prepared.facts = prepared.image.facts
+    if settings.read_provenance:
+        from detect.provenance.watermark import examine_image
+
+        prepared.evidence.append(examine_image(prepared.image.pixels_rgb))
+
+
+def _facts_of(source: MediaSource) -> MediaFacts:
+    return MediaFacts(
+        name=clean_text(source.name, max_characters=255),
+        sha256=source.sha256,
+        bytes=source.size,
+        kind=source.kind,
+        format=source.format,
+        mime=source.mime,
+    )

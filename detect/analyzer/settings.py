@@ -1,0 +1,43 @@
+"""Every knob of an analysis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from detect.errors import ConfigError
+from detect.media import Limits
+from detect.provenance.settings import ProvenanceSettings
+
+
+@dataclass(frozen=True)
+class AnalyzerSettings:
+    """Every knob of the analysis, with unit, range and default.
+
+    Attributes:
+        max_false_positive_rate: Accepted share of authentic files that may be accused, in (0, 0.5].
+        prior_log_odds: Natural-log prior odds of synthetic or manipulated; 0 = even; within [-10, 10].
+        device: `auto`, `cpu`, `cuda` or `cuda:N`.
+        check_stability: Also score re-shipped copies and abstain when the verdict flips.
+        locate: Also make heat maps.
+        read_provenance: Also read C2PA, metadata and watermarks.
+        models_dir: A folder of model folders instead of the shipped one.
+        limits: Largest bytes, pixels and seconds that a file may cost.
+        provenance: Trust lists, known-file index and whether the network may be asked (it may not by default).
+    """
+
+    max_false_positive_rate: float = 0.02
+    prior_log_odds: float = 0.0
+    device: str = "auto"
+    check_stability: bool = True
+    locate: bool = True
+    read_provenance: bool = True
+    models_dir: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+    provenance: ProvenanceSettings = field(default_factory=ProvenanceSettings)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.max_false_positive_rate <= 0.5:
+            raise ConfigError(f"max_false_positive_rate must be in (0, 0.5], not {self.max_false_positive_rate}")
+        if not -10 <= self.prior_log_odds <= 10:
+            raise ConfigError(f"prior_log_odds must be within [-10, 10], not {self.prior_log_odds}")
