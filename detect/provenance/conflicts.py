@@ -40,6 +40,10 @@ def _conflicts(signed: Mapping[str, Any], unsigned: str, marks: list[Mapping[str
             "conflict_ai_and_camera_metadata",
             "Content Credentials say AI, unsigned metadata names a camera; such metadata is easily forged.",
         )
+    signed_camera = signed.get("signed_camera") or {}
+    if camera is not None and signed_camera.get("model") and signed_camera["model"] != camera.get("model"):
+        text = f"EXIF names the camera {camera.get('model')}, the signed data {signed_camera['model']}."
+        yield Reason("conflict_signed_exif", text)
     capture = signed.get("capture") or {}
     if camera is None or verdict not in _SIGNED_CAPTURE or not capture:
         return

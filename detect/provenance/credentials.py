@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from detect.provenance import extras
 from detect.provenance.claims import Claims
 from detect.provenance.levels import DISREGARDED, absent_levels, build_levels
 from detect.provenance.policy import Judgement, judge
@@ -95,6 +96,10 @@ def _details(reading: Reading, store: Store, judgement: Judgement) -> dict[str, 
         }
         if claims.captured_by is not None
         else {},
+        "soft_bindings": extras.soft_bindings(store),
+        "training": {} if is_void else extras.training_wishes(store),
+        "has_identity": extras.has_identity(store),
+        "signed_camera": {} if is_void else extras.signed_camera(store),
         "remote_url": clean(reading.remote_url),
         "levels": build_levels(reading, judgement),
     }
