@@ -1,0 +1,193 @@
+"""The application: parts put together, started and drained."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any, cast
+
+from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.staticfiles import StaticFiles
+
+import detect
+from api import problems
+from api.blobs import BlobStore
+from api.database import Database
+from api.jobs.background import Background
+from api.jobs.store import JobStore
+from api.jobs.waiters import Waiters
+from api.jobs.worker import Judge, Worker
+from api.keys import KeyStore
+from api.metrics import Metrics
+from api.middleware import Envelope
+from api.openapi import describe
+from api.page import STATIC
+from api.ratelimit import Limiter
+from api.remote import RemoteFetcher
+from api.routes import analyses, batches, health, keys, models, page, provenance, views
+from api.settings import Settings
+from api.state import Service
+
+SUMMARY = "Was this picture, clip or recording made by a machine? One authenticity score with its evidence."
+
+
+def make_analyzer(settings: Settings) -> Judge:
+    """Return the Analyzer that the settings describe; its models load at first use."""
+    from detect.analyzer import Analyzer, AnalyzerSettings
+
+    return cast(
+        Judge,
+        Analyzer(
+            AnalyzerSettings(
+                max_false_positive_rate=settings.max_false_positive_rate,
+                device=settings.device,
+                check_stability=settings.check_stability,
+                models_dir=settings.models_dir,
+            )
+        ),
+    )
+
+
+def _warmed(judge: Judge) -> Judge:
+    """Load the weights before the first call needs them, so that `readyz` tells the truth."""
+    from detect.analyzer import Analyzer
+
+    if isinstance(judge, Analyzer):
+        _ = judge.image_examiner
+    return judge
+
+
+def make_fetcher(settings: Settings) -> RemoteFetcher:
+    """Return the guarded client that the settings describe."""
+    return RemoteFetcher(
+        allow_http=settings.fetch_http, timeout_s=settings.fetch_timeout_s, max_bytes=settings.max_upload_bytes
+    )
+
+
+def make_service(
+    settings: Settings,
+    *,
+    make_judge: Callable[[], Judge] | None = None,
+    fetcher: RemoteFetcher | None = None,
+    has_worker: bool = True,
+) -> Service:
+    """Put the parts of a service together; the database is brought up to date, nothing runs yet.
+
+    Args:
+        settings: All knobs.
+        make_judge: Makes the Analyzer; tests bring a small one.
+        fetcher: The guarded client; tests bring one with a table of names.
+        has_worker: Whether this process also works the queue.
+    """
+    database = Database(settings.database)
+    database.upgrade()
+    make_judge = make_judge or (lambda: make_analyzer(settings))
+    judge = make_judge()
+    store = JobStore(database, settings, judge.fingerprint)
+    blobs = BlobStore(settings.blobs)
+    waiters = Waiters(store, settings.poll_s)
+    metrics = Metrics()
+    fetcher = fetcher or make_fetcher(settings)
+    worker = None
+    if has_worker:
+        worker = Worker(
+            store,
+            blobs,
+            settings,
+            make_judge=lambda: _warmed(judge),
+            fetcher=fetcher if settings.fetch_urls else None,
+            metrics=metrics,
+            on_finished=waiters.tell,
+        )
+    return Service(
+        settings=settings,
+        database=database,
+        store=store,
+        blobs=blobs,
+        keys=KeyStore(database),
+        limiter=Limiter(settings.rate_limit),
+        waiters=waiters,
+        metrics=metrics,
+        fetcher=fetcher,
+        worker=worker,
+    )
+
+
+def create_app(settings: Settings | None = None, *, service: Service | None = None) -> FastAPI:
+    """Return the ASGI application.
+
+    Args:
+        settings: All knobs; from the environment when left out.
+        service: A service made by `make_service`, instead of the one that the settings describe.
+    """
+    service = service or make_service(settings or Settings())
+    app = FastAPI(
+        title="Witnessmark",
+        summary=SUMMARY,
+        version=detect.__version__,
+        lifespan=_lifespan,
+        docs_url=None,  # both pages of FastAPI load scripts from other hosts
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        separate_input_output_schemas=False,
+    )
+    app.state.service = service
+    problems.install(app)
+    for module in (analyses, views, batches, provenance, models, keys, health, page):
+        app.include_router(module.router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    describe(app)
+    if service.settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=service.settings.cors_origins,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "X-API-Key", "Content-Type", "Prefer", "Idempotency-Key"],
+            expose_headers=["Location", "Retry-After", "RateLimit", "RateLimit-Policy"],
+        )
+    app.add_middleware(Envelope, service=service)
+    if service.settings.otel:
+        _trace(app)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    service = cast(Service, app.state.service)
+    service.waiters.bind()
+    looking = asyncio.create_task(service.waiters.run())
+    background = Background(service)
+    if service.worker is not None:
+        service.worker.start()
+        background.start()
+    try:
+        yield
+    finally:
+        service.is_draining = True
+        if service.worker is not None:
+            await run_in_threadpool(service.worker.stop, service.settings.drain_s)
+            await run_in_threadpool(background.stop)
+        looking.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await looking
+        service.database.close()
+
+
+def _trace(app: FastAPI) -> None:
+    """Trace calls with OpenTelemetry, which reads its own variables of the environment."""
+    try:
+        from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+    except ModuleNotFoundError as error:
+        raise detect.MissingExtraError(
+            "tracing needs OpenTelemetry; install it with: pip install 'witnessmark[otel]'"
+        ) from error
+    FastAPIInstrumentor.instrument_app(app)
+
+
+def openapi_json(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI document as plain data."""
+    return cast(dict[str, Any], json.loads(json.dumps(app.openapi())))

@@ -1,0 +1,1 @@
+"""Jobs in SQL: submitted once, leased by workers, finished exactly once, erased in time."""

@@ -1,0 +1,131 @@
+"""What is drawn from a stored file and its Report: heat map, report pages, sound; all in worker threads of a call."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import soundfile
+from PIL import Image
+
+import detect
+from api.blobs import BlobStore
+from api.database import Analysis
+from api.problems import ProblemError, not_found
+from api.spectrogram import draw_spectrogram
+from detect.errors import MissingExtraError, WitnessmarkError
+from detect.media import open_source
+from detect.media.audio import decode_audio
+from detect.media.image import decode_image
+from detect.render.heatmap import HeatMapAnnotator
+from detect.render.html import PageItem, format_page
+from detect.render.pictures import shrink
+from detect.types import HeatMap, MediaKind, Report, UInt8Array
+
+_MAX_SIDE = 1600
+SOUND_KINDS = (MediaKind.AUDIO, MediaKind.VIDEO)
+
+
+def read_pixels(blobs: BlobStore, row: Analysis, report: Report) -> UInt8Array | None:
+    """Return the upright picture of an analysis, shrunk for showing; None when it is none or has been erased."""
+    if row.blob is None or report.media is None or report.media.kind is not MediaKind.IMAGE:
+        return None
+    try:
+        with blobs.open(row.blob) as stream, open_source(stream, name=row.name) as source:
+            return shrink(decode_image(source).pixels_rgb, max_side=_MAX_SIDE)
+    except WitnessmarkError:
+        return None
+
+
+def draw_heat_map(blobs: BlobStore, row: Analysis, report: Report, *, is_overlay: bool) -> bytes:
+    """Return a PNG: the heat map over the picture, or alone and transparent when asked or when the picture is gone.
+
+    Raises:
+        ProblemError: 404, the report holds no heat map.
+    """
+    heat_map = next((item.where.heat_map for item in report.evidence if item.where.heat_map), None)
+    if heat_map is None:
+        raise not_found("heat map in this report")
+    pixels = None if is_overlay else read_pixels(blobs, row, report)
+    if pixels is not None:
+        return _png(HeatMapAnnotator(has_legend=True).annotate(pixels, heat_map))
+    width, height = _shown_size(heat_map)
+    return _png(HeatMapAnnotator(opacity=1.0).overlay(heat_map, width=width, height=height))
+
+
+def draw_report(blobs: BlobStore, row: Analysis, report: Report) -> str:
+    """Return the self-contained HTML report."""
+    item = PageItem(report, read_pixels(blobs, row, report))
+    return format_page([item], count=1, title=f"Witnessmark {row.id}", made_at=datetime.now(UTC), version=_version())
+
+
+def draw_pdf(html: str) -> bytes:
+    """Return the HTML report as PDF/UA; nothing is fetched.
+
+    Raises:
+        MissingExtraError: The extra `report` is not installed; answered with 501 and the pip line.
+    """
+    try:
+        import weasyprint
+    except (ImportError, OSError) as error:  # OSError: the wheel is there, the system's libpango is not
+        raise MissingExtraError(
+            "PDF needs WeasyPrint (and libpango of the system); install it with: pip install 'witnessmark[report]'"
+        ) from error
+    document = weasyprint.HTML(string=html, url_fetcher=_only_data)
+    return bytes(document.write_pdf(pdf_variant="pdf/ua-1"))
+
+
+def _only_data(url: str, *args: Any, **kwargs: Any) -> Any:
+    """Let nothing but data URIs into the PDF."""
+    import weasyprint
+
+    if not url.startswith("data:"):
+        raise ValueError("a report loads nothing")
+    return weasyprint.default_url_fetcher(url, *args, **kwargs)
+
+
+def read_sound(blobs: BlobStore, row: Analysis, report: Report) -> tuple[Any, int]:
+    """Return (samples (N,) float32 in [-1, 1], Hz) of the recording as it is judged.
+
+    Raises:
+        ProblemError: 404, it is no recording; 410, the file has been erased.
+    """
+    if report.media is None or report.media.kind not in SOUND_KINDS:
+        raise not_found("sound in this file")
+    if row.blob is None:
+        raise ProblemError(410, "erased", "the file has been erased; only its report is left")
+    with blobs.open(row.blob) as stream, open_source(stream, name=row.name) as source:
+        decoded = decode_audio(source)
+        mono = np.asarray(decoded.waveform, dtype=np.float32).mean(axis=0) / 32768.0
+        return mono.astype(np.float32), decoded.sample_rate_hz
+
+
+def draw_sound(blobs: BlobStore, row: Analysis, report: Report) -> bytes:
+    """Return the spectrogram as PNG; see `read_sound`."""
+    samples, _ = read_sound(blobs, row, report)
+    return draw_spectrogram(samples)
+
+
+def encode_sound(blobs: BlobStore, row: Analysis, report: Report) -> bytes:
+    """Return the recording as 16-bit WAV, made anew from samples: no byte of the upload is served."""
+    samples, rate_hz = read_sound(blobs, row, report)
+    sink = io.BytesIO()
+    soundfile.write(sink, samples, rate_hz, format="WAV", subtype="PCM_16")
+    return sink.getvalue()
+
+
+def _shown_size(heat_map: HeatMap) -> tuple[int, int]:
+    factor = min(1.0, _MAX_SIDE / max(heat_map.width, heat_map.height))
+    return max(1, round(heat_map.width * factor)), max(1, round(heat_map.height * factor))
+
+
+def _png(pixels: UInt8Array) -> bytes:
+    sink = io.BytesIO()
+    Image.fromarray(pixels).save(sink, "PNG")
+    return sink.getvalue()
+
+
+def _version() -> str:
+    return detect.__version__

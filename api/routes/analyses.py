@@ -1,0 +1,272 @@
+"""`/v1/analyses`: submit a file or URL, ask, list, erase."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse
+
+from api.database import Analysis
+from api.jobs.store import FINISHED, IdempotencyConflictError, NewJob, QueueFullError, Replay
+from api.problems import ProblemError, not_found
+from api.schemas import AnalysisBody, AnalysisPage, StatusWord, UrlRequest, analysis_body
+from api.security import Caller, check_rate, requires
+from api.state import Service, service_of
+from api.uploads import MAX_JSON_BYTES, parse_url_request, read_body, read_upload, replay_of, store_upload
+
+router = APIRouter(prefix="/v1/analyses", tags=["analyses"])
+
+RETRY_AFTER_S = 2
+Analyst = Annotated[Caller, Depends(requires("analyze"))]
+Reader = Annotated[Caller, Depends(requires("read"))]
+
+_SUBMIT_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary"},
+                        "webhook_url": {"type": "string", "maxLength": 4096},
+                        "zero_retention": {"type": "boolean", "default": False},
+                    },
+                }
+            },
+            "application/json": {"schema": UrlRequest.model_json_schema()},
+        },
+    },
+    "parameters": [
+        {
+            "name": "Prefer",
+            "in": "header",
+            "schema": {"type": "string"},
+            "example": "wait=10",
+            "description": "`wait=N`: answer with the result if it is there within N seconds (RFC 7240).",
+        },
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "schema": {"type": "string", "maxLength": 255},
+            "description": "The same key within 24 h means the same call: it is never done twice.",
+        },
+    ],
+}
+
+
+@router.post("", responses={200: {"model": AnalysisBody}, 202: {"model": AnalysisBody}}, openapi_extra=_SUBMIT_BODY)
+async def submit_analysis(request: Request, caller: Analyst) -> Response:
+    """Judge a file or, where the service allows it, a URL."""
+    service = service_of(request)
+    headers = check_rate(request, service, caller)
+    refuse_while_draining(service)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        row, is_replay = await _submit_file(request, service, caller)
+    elif kind == "application/json":
+        row, is_replay = await _submit_url(request, service, caller)
+    else:
+        raise ProblemError(415, "unsupported_media", "send multipart/form-data with a file, or application/json")
+    row, waited = await _wait(request, service, row)
+    if is_replay:
+        headers["Idempotency-Replayed"] = "true"
+    return _answer(row, headers, waited)
+
+
+@router.get("", response_model=AnalysisPage)
+async def list_analyses(
+    request: Request,
+    caller: Reader,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    status: StatusWord | None = None,
+) -> AnalysisPage:
+    """List one's own analyses, newest first."""
+    store = service_of(request).store
+    before = None if cursor is None else decode_cursor(cursor)
+    rows = await run_in_threadpool(store.page, caller.sees, before=before, limit=limit + 1, status=status)
+    is_more = len(rows) > limit
+    items = [analysis_body(row, is_full=False) for row in rows[:limit]]
+    return AnalysisPage(items=items, next_cursor=encode_cursor(items[-1].id) if is_more else None)
+
+
+@router.get("/{analysis_id}", response_model=AnalysisBody)
+async def get_analysis(request: Request, caller: Reader, analysis_id: str) -> AnalysisBody:
+    """Return one analysis; with `Prefer: wait=N` it waits for the end."""
+    service = service_of(request)
+    row = await find(service, caller, analysis_id)
+    row, _ = await _wait(request, service, row)
+    return analysis_body(row)
+
+
+@router.delete("/{analysis_id}", status_code=204)
+async def erase_analysis(request: Request, caller: Analyst, analysis_id: str) -> Response:
+    """Erase an analysis with its file and result, at once."""
+    service = service_of(request)
+    await find(service, caller, analysis_id)
+    blob = await run_in_threadpool(service.store.erase, analysis_id)
+    if blob:
+        await run_in_threadpool(service.blobs.erase, blob)
+    return Response(status_code=204)
+
+
+async def find(service: Service, caller: Caller, analysis_id: str) -> Analysis:
+    """Return an analysis that the caller may see.
+
+    Raises:
+        ProblemError: 404, also for what belongs to others.
+    """
+    row = await run_in_threadpool(service.store.get, analysis_id, caller.sees) if len(analysis_id) <= 40 else None
+    if row is None:
+        raise not_found("analysis")
+    return row
+
+
+def refuse_while_draining(service: Service) -> None:
+    """Take no new work while the service shuts down.
+
+    Raises:
+        ProblemError: 503.
+    """
+    if service.is_draining:
+        raise ProblemError(503, "shutting_down", "the service is shutting down", headers={"Retry-After": "5"})
+
+
+async def enqueue(service: Service, job: NewJob, replay: Replay | None) -> tuple[Analysis, bool]:
+    """Store one job and wake the worker; an upload that is not needed is erased again.
+
+    Raises:
+        ProblemError: 503 the queue is full, 422 the `Idempotency-Key` stands for another call.
+    """
+    is_kept = False
+    try:
+        row, is_replay = await run_in_threadpool(service.store.submit, job, replay)
+        is_kept = not is_replay
+    except (QueueFullError, IdempotencyConflictError) as error:
+        raise refusal(error) from error
+    finally:
+        if job.blob and not is_kept:
+            await run_in_threadpool(service.blobs.erase, job.blob)
+    if service.worker is not None:
+        service.worker.wake()
+    return row, is_replay
+
+
+def refusal(error: QueueFullError | IdempotencyConflictError) -> ProblemError:
+    """Return the problem that a refused submission means."""
+    if isinstance(error, QueueFullError):
+        return ProblemError(503, "queue_full", "the queue is full; try again", headers={"Retry-After": "10"})
+    return ProblemError(422, "idempotency_conflict", "this Idempotency-Key stands for another request")
+
+
+def check_urls(service: Service, *, source_url: str | None = None, webhook_url: str | None = None) -> None:
+    """Refuse URLs where the service takes none, and those whose form alone is forbidden.
+
+    Raises:
+        ProblemError: 403 switched off.
+        UrlRefusedError: The form; answered with 422.
+    """
+    if source_url is not None:
+        if not service.settings.fetch_urls:
+            raise ProblemError(403, "urls_disabled", "this service fetches no URLs; send the file")
+        service.fetcher.check(source_url)
+    if webhook_url is not None:
+        if not service.settings.webhooks or not service.settings.webhook_secrets:
+            raise ProblemError(403, "webhooks_disabled", "this service sends no webhooks; ask for the result")
+        service.fetcher.check(webhook_url)
+
+
+async def submit_form(request: Request, service: Service, caller: Caller) -> Analysis:
+    """Take the form of the page: a file, or an address when no file was chosen."""
+    return (await _submit_file(request, service, caller, is_page=True))[0]
+
+
+async def _submit_file(
+    request: Request, service: Service, caller: Caller, *, is_page: bool = False
+) -> tuple[Analysis, bool]:
+    max_bytes = service.settings.max_upload_bytes
+    async with read_upload(request, max_bytes) as upload:
+        check_urls(service, webhook_url=upload.webhook_url)
+        if is_page and upload.url and not upload.is_chosen:
+            check_urls(service, source_url=upload.url)
+            wish = NewJob(owner=caller.owner, source_url=upload.url, zero_retention=upload.zero_retention)
+            return await enqueue(service, wish, None)
+        stored = await store_upload(service.blobs, upload, max_bytes)
+    replay = replay_of(request, stored.sha256, upload.name, upload.webhook_url, upload.zero_retention)
+    job = NewJob(
+        owner=caller.owner,
+        name=upload.name,
+        blob=stored.blob,
+        sha256=stored.sha256,
+        size=stored.size,
+        webhook_url=upload.webhook_url,
+        zero_retention=upload.zero_retention,
+    )
+    return await enqueue(service, job, replay)
+
+
+async def _submit_url(request: Request, service: Service, caller: Caller) -> tuple[Analysis, bool]:
+    wish = parse_url_request(await read_body(request, MAX_JSON_BYTES))
+    check_urls(service, source_url=wish.url, webhook_url=wish.webhook_url)
+    job = NewJob(
+        owner=caller.owner,
+        source_url=wish.url,
+        webhook_url=wish.webhook_url,
+        zero_retention=wish.zero_retention,
+    )
+    return await enqueue(service, job, replay_of(request, wish.model_dump()))
+
+
+def wished_wait_s(request: Request, max_wait_s: float) -> float:
+    """Return the N of `Prefer: wait=N`, at most `max_wait_s`; what cannot be read is ignored (RFC 7240, 2)."""
+    match = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?", request.headers.get("prefer", ""))
+    return min(float(match.group(1)), max_wait_s) if match else 0.0
+
+
+async def _wait(request: Request, service: Service, row: Analysis) -> tuple[Analysis, bool]:
+    wait_s = wished_wait_s(request, service.settings.max_wait_s)
+    if wait_s == 0 or row.status in FINISHED:
+        return row, wait_s > 0
+    await service.waiters.wait(row.id, wait_s)
+    found = await run_in_threadpool(service.store.get, row.id, None)
+    if found is None:
+        raise not_found("analysis")  # erased while this call waited
+    return found, True
+
+
+def _answer(row: Analysis, headers: dict[str, str], waited: bool) -> Response:
+    body = analysis_body(row)
+    headers["Location"] = body.links["self"]
+    if waited:
+        headers["Preference-Applied"] = "wait"
+    is_done = row.status in FINISHED
+    if not is_done:
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    return JSONResponse(body.model_dump(mode="json"), 200 if is_done else 202, headers=headers)
+
+
+def encode_cursor(last_id: str) -> str:
+    """Return the opaque cursor that goes on after an id."""
+    return base64.urlsafe_b64encode(last_id.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> str:
+    """Return the id in a cursor.
+
+    Raises:
+        ProblemError: 422, it is none of ours.
+    """
+    try:
+        last_id = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, ValueError) as error:
+        raise ProblemError(422, "invalid_cursor", "the cursor is not one of this service") from error
+    if not re.fullmatch(r"an_[0-9a-f]{31}", last_id):
+        raise ProblemError(422, "invalid_cursor", "the cursor is not one of this service")
+    return last_id

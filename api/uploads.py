@@ -1,0 +1,145 @@
+"""Read what a call brings: one file or one URL, size-limited while it streams."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
+from pydantic import ValidationError
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.types import Message
+
+from api.blobs import BlobStore, StoredFile
+from api.jobs.store import Replay
+from api.problems import ProblemError
+from api.schemas import UrlRequest
+from detect.media.source import display_name
+
+_FORM_SLACK_BYTES = 64 * 1024  # boundaries, headers and small fields around the file
+MAX_JSON_BYTES = 64 * 1024
+MAX_IDEMPOTENCY_KEY_CHARACTERS = 255
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A received file, at its start."""
+
+    stream: BinaryIO
+    name: str
+    webhook_url: str | None
+    zero_retention: bool
+    url: str = ""
+    is_chosen: bool = True  # a form without a chosen file still sends an empty one
+
+
+def limit_body(request: Request, max_bytes: int) -> Request:
+    """Return the request with a body that fails with 413 as soon as it is longer than `max_bytes`."""
+    received, inner = 0, request.receive
+
+    async def receive() -> Message:
+        nonlocal received
+        message = await inner()
+        received += len(message.get("body", b""))
+        if received > max_bytes:
+            raise too_large(max_bytes)
+        return message
+
+    declared = request.headers.get("content-length", "")
+    if declared.isdigit() and int(declared) > max_bytes:
+        raise too_large(max_bytes)  # saves the caller the upload; the count above is what binds
+    return Request(request.scope, receive)
+
+
+def too_large(max_bytes: int) -> ProblemError:
+    """Return the problem of a body that is too long."""
+    return ProblemError(413, "media_too_large", f"at most {max_bytes} bytes are taken", headers={"Connection": "close"})
+
+
+@contextlib.asynccontextmanager
+async def read_upload(request: Request, max_bytes: int) -> AsyncIterator[Upload]:
+    """Read a multipart form with one file in the field `file`; larger files wait on disk, not in memory.
+
+    Raises:
+        ProblemError: 413 too long, 422 not such a form.
+    """
+    limited = limit_body(request, max_bytes + _FORM_SLACK_BYTES)
+    try:
+        form = await limited.form(max_files=1, max_fields=4, max_part_size=16 * 1024)
+    except HTTPException as error:
+        raise ProblemError(422, "invalid_form", "the multipart form cannot be read, or has too many parts") from error
+    try:
+        yield _upload_of(form)
+    finally:
+        await form.close()
+
+
+def _upload_of(form: FormData) -> Upload:
+    file = form.get("file")
+    if not isinstance(file, UploadFile):
+        raise ProblemError(422, "invalid_form", "expected one file in the form field 'file'")
+    webhook = form.get("webhook_url")
+    private = form.get("zero_retention", "false")
+    if str(private).lower() not in ("true", "false", "1", "0"):
+        raise ProblemError(422, "invalid_form", "zero_retention must be true or false")
+    return Upload(
+        stream=file.file,
+        name=display_name(file.filename or "file"),
+        webhook_url=str(webhook) if webhook else None,
+        zero_retention=str(private).lower() in ("true", "1"),
+        url=str(form.get("url") or "").strip(),
+        is_chosen=bool(file.filename),
+    )
+
+
+async def store_upload(blobs: BlobStore, upload: Upload, max_bytes: int) -> StoredFile:
+    """Put a received file where the workers find it."""
+    return await run_in_threadpool(blobs.put, upload.stream, max_bytes=max_bytes)
+
+
+async def read_body(request: Request, max_bytes: int) -> bytes:
+    """Return the body.
+
+    Raises:
+        ProblemError: 413 too long.
+    """
+    return await limit_body(request, max_bytes).body()
+
+
+def parse_url_request(body: bytes) -> UrlRequest:
+    """Return the parsed JSON body.
+
+    Raises:
+        ProblemError: 422, with a pointer to each field that does not fit.
+    """
+    try:
+        return UrlRequest.model_validate(json.loads(body))
+    except ValidationError as error:
+        errors = [
+            {"pointer": "/".join(str(part) for part in item["loc"]), "code": item["type"], "detail": item["msg"]}
+            for item in error.errors()
+        ]
+        raise ProblemError(422, "invalid_request", "the JSON body does not fit", errors=errors) from error
+    except (ValueError, RecursionError) as error:
+        raise ProblemError(422, "invalid_request", "the body is not JSON") from error
+
+
+def replay_of(request: Request, *parts: object) -> Replay | None:
+    """Return how this call is recognised when it comes again; None without an `Idempotency-Key`.
+
+    Raises:
+        ProblemError: 422 for a key that is too long.
+    """
+    key = request.headers.get("idempotency-key")
+    if not key:
+        return None
+    if len(key) > MAX_IDEMPOTENCY_KEY_CHARACTERS:
+        raise ProblemError(422, "invalid_request", "Idempotency-Key has at most 255 characters")
+    content = json.dumps([request.url.path, *parts], default=str).encode()
+    return Replay(key, hashlib.sha256(content).hexdigest())

@@ -1,0 +1,55 @@
+"""A small Analyzer for tests of the service: same methods, no model, an answer that depends on the bytes alone."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import BinaryIO
+
+from detect.analyzer import failed_report
+from detect.errors import CorruptMediaError, WitnessmarkError
+from detect.media import open_source
+from detect.types import MediaFacts, Report
+from tests.unit.render.samples import picture_report
+
+
+class FakeAnalyzer:
+    """Opens and sniffs files as the real one does, then makes up the same report for all.
+
+    Bytes that hold `BROKEN` fail as corrupt, `CRASH` raises what no code expects, `SLOW` takes `slow_s`.
+    """
+
+    fingerprint = "f" * 64
+
+    def __init__(self, *, slow_s: float = 0.3) -> None:
+        self.slow_s = slow_s
+        self.gate = threading.Event()
+        self.gate.set()
+        self.judged: list[str] = []
+
+    def analyze(self, file: BinaryIO, *, name: str | None = None) -> Report:
+        self.gate.wait(10)
+        with open_source(file, name=name) as source:
+            content = source.path.read_bytes()
+            if b"BROKEN" in content:
+                raise CorruptMediaError(f"{source.name}: made to fail")
+            if b"CRASH" in content:
+                raise RuntimeError("secret path /home/someone")
+            if b"SLOW" in content:
+                time.sleep(self.slow_s)
+            self.judged.append(source.sha256)
+            base = picture_report(path=source.name)
+            assert base.media is not None
+            media: MediaFacts = replace(
+                base.media, name=source.name, sha256=source.sha256, bytes=source.size, format=source.format
+            )
+            return replace(base, media=media)
+
+    def analyze_many(self, files: Iterable[BinaryIO]) -> Iterator[Report]:
+        for file in files:
+            try:
+                yield self.analyze(file)
+            except WitnessmarkError as error:
+                yield failed_report(file, error)
