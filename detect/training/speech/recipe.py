@@ -1,0 +1,130 @@
+"""What `models/speech/recipe.toml` says: data, seeds, augmentation, nets and budgets, as frozen dataclasses."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from detect.errors import ConfigError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class DataPlan:
+    """Which files are learnt from.
+
+    Attributes:
+        manifests: JSONL manifests; a row needs `kind`, `label`, `split`, `repo`, and `file` or `pack`; relative paths
+            are taken from the recipe's folder.
+        roots: Folders that `file` and `pack` are looked up in.
+        work_dir: Where decoded clips, crops, features and checkpoints are kept.
+        folds: Number of folds; a repository lies in exactly one.
+        max_clips_a_system: Generated clips kept of one (repository, system); more would only repeat one voice.
+        max_clips_a_source: Real clips kept of one (repository, source).
+        voices: Sentences spoken with every voice that this machine has; 0 = make none.
+    """
+
+    manifests: tuple[str, ...]
+    roots: tuple[str, ...]
+    work_dir: str
+    folds: int = 3
+    max_clips_a_system: int = 60
+    max_clips_a_source: int = 200
+    voices: int = 60
+
+
+@dataclass(frozen=True)
+class CropPlan:
+    """How many augmented crops are made of each label, of how many seconds, and how many aligned copies beside them."""
+
+    seconds: float = 4.0
+    crops: int = 6_500
+    copies: int = 700
+    seed: int = 20_261
+
+
+@dataclass(frozen=True)
+class HeadPlan:
+    """The listener's depth, and the training of each head; `smoothing` takes that share from every label."""
+
+    layers: int = 2
+    hidden: int = 128
+    batch: int = 128
+    epochs: int = 10
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.3
+    smoothing: float = 0.05
+    seed: int = 7
+
+
+@dataclass(frozen=True)
+class CalibrationPlan:
+    """How many held-out recordings of each real source and of each generator the calibration is fitted on."""
+
+    clips_a_source: int = 40
+    clips_a_system: int = 8
+    seed: int = 3
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One recipe, as read from TOML."""
+
+    name: str
+    version: str
+    data: DataPlan
+    crops: CropPlan = field(default_factory=CropPlan)
+    head: HeadPlan = field(default_factory=HeadPlan)
+    calibration: CalibrationPlan = field(default_factory=CalibrationPlan)
+    folder: Path = Path()
+
+    def resolve(self, text: str) -> Path:
+        """Return a path of the recipe, relative to the recipe's folder."""
+        return (self.folder / text).resolve()
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Read a speech recipe.
+
+    Raises:
+        ConfigError: Not TOML, not of kind `speech`, or a key that is not known.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a readable recipe ({error})") from error
+    head = tables.get("recipe", {})
+    if head.get("kind") != "speech":
+        raise ConfigError(f"{path}: [recipe] kind is {head.get('kind')!r}, expected 'speech'")
+    return Recipe(
+        name=str(head.get("name", "speech")),
+        version=str(head.get("version", "0")),
+        data=_table(DataPlan, tables.get("data", {}), path),
+        crops=_table(CropPlan, tables.get("crops", {}), path),
+        head=_table(HeadPlan, tables.get("head", {}), path),
+        calibration=_table(CalibrationPlan, tables.get("calibration", {}), path),
+        folder=path.resolve().parent,
+    )
+
+
+def _table(kind: type[T], values: Mapping[str, Any], path: Path) -> T:
+    """Build one dataclass of a TOML table, lists as tuples."""
+    known = {item.name for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ConfigError(f"{path}: unknown key {unknown[0]!r} (known: {', '.join(sorted(known))})")
+    try:
+        return kind(**{key: tuple(item) if isinstance(item, list) else item for key, item in values.items()})
+    except TypeError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def hash_rows(keys: list[str]) -> str:
+    """Return the SHA-256 over sorted keys: the identity of a set of training files."""
+    return hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()

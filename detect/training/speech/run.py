@@ -1,0 +1,179 @@
+"""Recipe in, model folder out: voices, clips, crops, features, heads, calibration, weights; every stage resumes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from detect.errors import ConfigError
+from detect.networks.audio.speech import WINDOW_S, SpeechNet
+from detect.training.image.calibration import HeldOutScore, summarise
+from detect.training.speech.calibrate import make_calibration, pick_clips, score_clips
+from detect.training.speech.clips import ClipStore, cache_clips, cap_rows, read_rows
+from detect.training.speech.crops import CropStore, make_crops
+from detect.training.speech.features import FeatureStore, describe_crops
+from detect.training.speech.folds import assign_folds
+from detect.training.speech.heads import apply_standardisation, standardisation, train_head, weigh
+from detect.training.speech.pretrained import load_activity, load_textures, load_whisper
+from detect.training.speech.recipe import Recipe, hash_rows, read_recipe
+from detect.training.speech.voices import make_voices
+
+logger = logging.getLogger(__name__)
+
+
+def train(
+    recipe_path: Path,
+    *,
+    manifests: Sequence[Path] = (),
+    work: Path,
+    out: Path | None = None,
+    device: str = "cpu",
+    resume: bool = True,
+) -> Path:
+    """Train the speech model that a recipe describes.
+
+    Args:
+        recipe_path: `recipe.toml` of kind `speech`.
+        manifests: JSONL manifests instead of the recipe's.
+        work: Folder for decoded clips, crops and features (about 4 GB) and the log of seeds and hashes.
+        out: Model folder to write; default: the recipe's own.
+        device: `cpu` or `cuda`, for features and heads.
+        resume: Take up a stopped run; False deletes `work` first.
+
+    Returns:
+        The folder that now holds `model.safetensors`, `config.json` and `metrics.json`.
+
+    Raises:
+        ConfigError: The recipe or a manifest cannot be used, or the data lack one of the labels.
+        MissingExtraError: A package that carries starting weights is not installed.
+    """
+    recipe = read_recipe(recipe_path)
+    if manifests:
+        recipe = replace(recipe, data=replace(recipe.data, manifests=tuple(str(path.resolve()) for path in manifests)))
+    if not resume and work.exists():
+        shutil.rmtree(work)
+    clips, crops = prepare(recipe, work)
+    net = make_net(recipe)
+    features = FeatureStore(work / "features", net.mean.numel())
+    describe_crops(net, crops, features, device=device)
+    folds = fold_map(crops, recipe.data.folds)
+    train_heads(net, crops, features, folds, recipe, device=device)
+    whole, single = score_clips(
+        net, pick_clips(clips.clips(), recipe.calibration), clips.samples(), folds, recipe.calibration
+    )
+    return write_folder(net, recipe, out or recipe.folder, clips=clips, crops=crops, whole=whole, single=single)
+
+
+def prepare(recipe: Recipe, work: Path) -> tuple[ClipStore, CropStore]:
+    """Make voices, decode every recording and cut the crops.
+
+    Raises:
+        ConfigError: No real or no generated recordings were found.
+    """
+    if recipe.data.voices:
+        manifest = make_voices(work.resolve() / "voices", count=recipe.data.voices, seed=recipe.crops.seed)
+        recipe = replace(recipe, data=replace(recipe.data, manifests=(*recipe.data.manifests, str(manifest))))
+    rows = cap_rows(read_rows(recipe), fake=recipe.data.max_clips_a_system, real=recipe.data.max_clips_a_source)
+    found = {label: sum(row["label"] == label for row in rows) for label in ("real", "fake")}
+    if not all(found.values()):
+        raise ConfigError(f"the manifests lead to {found['real']} real and {found['fake']} generated recordings")
+    logger.info("%d real and %d generated recordings", found["real"], found["fake"])
+    clips = ClipStore(work / "clips")
+    cache_clips(recipe, clips, rows)
+    crops = CropStore(work / "crops", recipe.crops.seconds)
+    make_crops(crops, clips, recipe.crops)
+    return clips, crops
+
+
+def make_net(recipe: Recipe) -> SpeechNet:
+    """Return the net with the gate and the listener loaded and untrained heads."""
+    net = SpeechNet(layers=recipe.head.layers, hidden=recipe.head.hidden, heads=recipe.data.folds)
+    net.gate = load_activity()
+    net.listener = load_whisper(recipe.head.layers)
+    net.textures = load_textures()
+    return net.eval()
+
+
+def fold_map(crops: CropStore, folds: int) -> dict[str, int]:
+    """Return the fold of each repository."""
+    return assign_folds(((crop.repo, crop.label, crop.system) for crop in crops.crops() if not crop.copier), folds)
+
+
+def train_heads(
+    net: SpeechNet, crops: CropStore, store: FeatureStore, folds: Mapping[str, int], recipe: Recipe, *, device: str
+) -> None:
+    """Train head k on every fold but k and put it into the net, with the standardisation of all crops."""
+    listed = crops.crops()[: store.done]
+    raw = store.load()
+    mean, scale = standardisation(raw)
+    net.mean.copy_(torch.from_numpy(mean))
+    net.scale.copy_(torch.from_numpy(scale))
+    ready = torch.from_numpy(apply_standardisation(raw, mean, scale)).to(device)
+    labels = torch.tensor([float(crop.label) for crop in listed], device=device)
+    own_fold = np.array([folds[crop.repo] for crop in listed])
+    for fold in range(recipe.data.folds):
+        chosen = np.flatnonzero(own_fold != fold)
+        weights = torch.from_numpy(weigh([listed[i] for i in chosen])).to(device)
+        index = torch.from_numpy(chosen).to(device)
+        head = train_head(ready[index], labels[index], weights, recipe.head, seed=recipe.head.seed + fold)
+        net.heads[fold] = head.cpu()
+
+
+def write_folder(
+    net: SpeechNet,
+    recipe: Recipe,
+    out: Path,
+    *,
+    clips: ClipStore,
+    crops: CropStore,
+    whole: Sequence[HeldOutScore],
+    single: Sequence[HeldOutScore],
+) -> Path:
+    """Write weights (large matrices in half precision), config and the held-out figures."""
+    from safetensors.torch import save_file
+
+    out.mkdir(parents=True, exist_ok=True)
+    state = {
+        key: value.half().contiguous() if value.ndim >= 2 and not key.startswith("gate.") else value.contiguous()
+        for key, value in net.state_dict().items()
+    }
+    save_file(state, out / "model.safetensors")
+    digest = hashlib.sha256((out / "model.safetensors").read_bytes()).hexdigest()
+    block = make_calibration(whole, single, f"{recipe.name}-{recipe.version}-{digest[:8]}")
+    listed = crops.crops()
+    config: dict[str, Any] = {
+        "name": recipe.name,
+        "version": recipe.version,
+        "kind": "speech",
+        "architecture": "whisper_statistics",
+        "options": {
+            "layers": recipe.head.layers, "hidden": recipe.head.hidden, "heads": len(net.heads),
+            "features": net.mean.numel(),
+        },
+        "input": {"sample_rate_hz": 16_000, "window_s": WINDOW_S, "channels": 1},
+        "label": "logit larger = generated",
+        "calibration": block,
+        "sha256": digest,
+        "license": "Apache-2.0",
+        "training": {
+            "data_sha256": hash_rows([clip.key.partition("#")[0] for clip in clips.clips()]),
+            "recordings": len({clip.key.partition("#")[0] for clip in clips.clips()}),
+            "generators": len({crop.system for crop in listed if crop.label}),
+            "sources": len({crop.system for crop in listed if not crop.label}),
+            "repositories": len({crop.repo for crop in listed}),
+            "crops": len(listed),
+            "seed": recipe.crops.seed,
+            "held_out": summarise(list(whole), block),
+        },
+    }  # fmt: skip
+    (out / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    return out
