@@ -72,27 +72,30 @@ def walk(folder: str) -> Iterator[str]:
     """Yield the media files below a folder, sorted, hidden ones and links to folders left out.
 
     A file counts as media by its bytes; one whose name alone says so counts too, so that a photo that is empty or
-    broken is reported rather than passed over.
+    broken is reported rather than passed over. Folders that cannot be read come last, to become errors of their own.
     """
-    for parent, folders, names in os.walk(folder):
+    unreadable: list[str] = []
+    for parent, folders, names in os.walk(folder, onerror=lambda error: unreadable.append(str(error.filename))):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
             path = os.path.join(parent, name)
             if not name.startswith(".") and is_media(path):
                 yield path
+    yield from unreadable
 
 
 def is_media(path: str) -> bool:
-    """Say whether a regular file is media by its first bytes, or by its name."""
+    """Say whether a file is media by its first bytes, or by its name; pipes and devices never are."""
+    is_named_so = Path(path).suffix.lower() in _SUFFIXES
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for a writer
             return False
-        if Path(path).suffix.lower() in _SUFFIXES:
+        if is_named_so:
             return True
         with open(path, "rb") as stream:
             return sniff(stream.read(HEAD_BYTES)).kind is not MediaKind.UNKNOWN
     except OSError:
-        return False
+        return is_named_so
 
 
 def read_list(name: str) -> list[str]:

@@ -38,6 +38,24 @@ def test_link_loop_ends(tree: Path) -> None:
     assert len(list(walk("."))) == 5
 
 
+def test_link_to_itself_is_reported_when_its_name_says_photo(tree: Path) -> None:
+    (tree / "sub" / "loop.jpg").symlink_to("loop.jpg")
+    (tree / "sub" / "loop").symlink_to("loop")
+    assert list(walk("sub")) == ["sub/c.png", "sub/loop.jpg"]
+
+
+def test_folder_that_cannot_be_read_is_reported(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = os.scandir
+
+    def refuse(path: str) -> object:
+        if path.endswith("sub"):
+            raise PermissionError(13, "Permission denied", path)
+        return original(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert "./sub" in list(walk("."))
+
+
 def test_pipe_in_a_folder_is_not_opened(tree: Path) -> None:
     os.mkfifo(tree / "pipe.jpg")
     assert not is_media(str(tree / "pipe.jpg"))
