@@ -62,8 +62,12 @@ PERTURBATIONS: Registry[Perturbation] = Registry("perturbation")
 PERTURBATIONS.add("none", Perturbation("none", 1, "any", "The file as it is.", None))
 
 _FAMILIES = (
-    "detect.bench.perturb.image",
     "detect.bench.perturb.equalise",
+    "detect.bench.perturb.equalise_audio",
+    "detect.bench.perturb.image",
+    "detect.bench.perturb.social",
+    "detect.bench.perturb.audio",
+    "detect.bench.perturb.video",
 )
 
 

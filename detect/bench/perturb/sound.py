@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,10 +61,53 @@ def resample(waveform: Waveform, rate: int, wanted: int) -> Waveform:
     return changed
 
 
-def write_wav(waveform: Waveform, rate: int, stem: Path) -> Path:
-    """Write 16-bit `<stem>.wav`, clipped to [-1, 1], and return it."""
+def write_pcm(waveform: Waveform, rate: int, stem: Path, *, ending: str = ".wav") -> Path:
+    """Write 16-bit WAV or FLAC, clipped to [-1, 1], and return it."""
+    import soundfile
+
+    target = stem.with_suffix(ending)
+    soundfile.write(target, np.clip(waveform, -1.0, 1.0), rate, subtype="PCM_16")
+    return target
+
+
+def write_subtype(waveform: Waveform, rate: int, stem: Path, *, subtype: str) -> Path:
+    """Write a WAV of a telephone coding (`ULAW`, `ALAW`, `GSM610`) and return it."""
     import soundfile
 
     target = stem.with_suffix(".wav")
-    soundfile.write(target, np.clip(waveform, -1.0, 1.0), rate, subtype="PCM_16")
+    soundfile.write(target, np.clip(waveform, -1.0, 1.0), rate, subtype=subtype, format="WAV")
+    return target
+
+
+def encode(waveform: Waveform, rate: int, stem: Path, *, codec: str, ending: str, bit_rate: int) -> Path:
+    """Encode mono sound with an FFmpeg codec and return the file.
+
+    Args:
+        waveform: Shape (samples,), in [-1, 1].
+        rate: Hz; must be one that the codec knows (Opus 48000/24000/16000/12000/8000, AMR-NB 8000).
+        stem: Path of the output without ending.
+        codec: FFmpeg's name: `libmp3lame`, `aac`, `libopus`, `libopencore_amrnb`.
+        ending: Container by ending: `.mp3`, `.m4a`, `.ogg`, `.amr`.
+        bit_rate: Bits a second.
+    """
+    import av
+
+    target = stem.with_suffix(ending)
+    with av.open(str(target), "w") as container:
+        stream: Any = container.add_stream(codec, rate=rate)
+        stream.bit_rate = bit_rate
+        stream.layout = "mono"
+        frame = av.AudioFrame.from_ndarray(np.clip(waveform, -1.0, 1.0)[None].astype(np.float32), "flt", "mono")
+        frame.sample_rate = rate
+        frame.time_base = Fraction(1, rate)
+        frame.pts = 0
+        resampler = av.AudioResampler(
+            format=stream.codec_context.format.name,
+            layout="mono",
+            rate=rate,
+            frame_size=stream.codec_context.frame_size,
+        )
+        for part in [*resampler.resample(frame), *resampler.resample(None)]:
+            container.mux(stream.encode(part))
+        container.mux(stream.encode(None))
     return target
