@@ -51,6 +51,7 @@ def main() -> None:
         except WireError:
             os._exit(0)
         with contextlib.suppress(BrokenPipeError):
+            write_frame(answers, Frame("taken"))
             _serve(frame.payload.facts, packages, calls, answers)
 
 

@@ -18,7 +18,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from detect.errors import EngineError
 from detect.media.limits import DEFAULT_LIMITS, Limits
@@ -28,7 +28,8 @@ from detect.media.worker import Worker
 MAX_CALLS = 1000
 """Calls after which a child is replaced, so that what a C library leaks stays bounded; costs 0.3 ms a call."""
 
-T = TypeVar("T")
+MAX_TRIES = 5
+"""Children that may be found dead one after the other before the system, not the file, is called broken."""
 
 
 class Sandbox:
@@ -80,8 +81,8 @@ class Sandbox:
             MediaTooLargeError: Over `max_memory_bytes`, or killed from outside (out of memory).
             EngineError: No child can be started.
         """
-        with self._borrowed(function) as worker:
-            return worker.call(function, arguments, limits)
+        with self._begun(function, arguments, limits) as worker:
+            return worker.answer(limits)
 
     def stream(
         self, function: str, arguments: Mapping[str, Any], *, limits: Limits = DEFAULT_LIMITS
@@ -95,8 +96,8 @@ class Sandbox:
         Raises:
             MediaError: As `call`, in the middle of the iteration.
         """
-        with self._borrowed(function) as worker:
-            yield from worker.stream(function, arguments, limits)
+        with self._begun(function, arguments, limits) as worker:
+            yield from worker.answers(limits)
 
     def warm(self, function: str) -> None:
         """Start a child for that function in the background, so that the first call does not wait for it."""
@@ -122,13 +123,17 @@ class Sandbox:
         self.close()
 
     @contextlib.contextmanager
-    def _borrowed(self, function: str) -> Iterator[Worker]:
-        """Lend a child that has nothing else to do; give it back, or end it when anything but an answer came."""
-        worker = self._take(function.partition(":")[0])
-        try:
-            yield worker
-        finally:
-            self._give(worker)
+    def _begun(self, function: str, arguments: Mapping[str, Any], limits: Limits) -> Iterator[Worker]:
+        """Lend a child that has begun the call; take it back, or end it when its call did not come to an end."""
+        for _ in range(MAX_TRIES):
+            worker = self._take(function.partition(":")[0])
+            try:
+                if worker.begin(function, arguments, limits):
+                    yield worker
+                    return
+            finally:
+                self._give(worker)
+        raise EngineError(f"{MAX_TRIES} decoder processes in a row ended before they could begin; free memory")
 
     def _take(self, module: str) -> Worker:
         """Return a living child, best one that has loaded the module already, and mark it busy."""

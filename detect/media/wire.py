@@ -37,7 +37,7 @@ class Payload:
 
 @dataclass(frozen=True)
 class Frame:
-    """One message: `kind` is `ready`, `call`, `value`, `item`, `end` or `error`."""
+    """One message: `kind` is `ready`, `call`, `taken`, `value`, `item`, `end` or `error`."""
 
     kind: str
     payload: Payload = field(default_factory=Payload)

@@ -86,23 +86,44 @@ class Worker:
         """Whether the child lives and stands between two calls."""
         return not self._broken and self._process.poll() is None
 
-    def call(self, function: str, arguments: Mapping[str, Any], limits: Limits) -> Payload:
-        """Run one function and return what it returned; see `Sandbox.call`."""
-        with self._exchange():
-            self._send(function, arguments, limits)
-            frame = self._receive(limits.decode_timeout_s, limits)
-            if frame.kind != "value":
-                raise EngineError(f"{function} does not return one Payload; use stream() for a generator")
+    def begin(self, function: str, arguments: Mapping[str, Any], limits: Limits) -> bool:
+        """Hand over one call; False when the child turns out to have ended while it was idle.
+
+        The child confirms that it has the call before it runs it, so that a child which something killed between two
+        files (the kernel for want of memory, a person) is told apart from one which this file ends.
+
+        Raises:
+            EngineError: The child does not start.
+        """
+        self._broken = True  # until the call has come to its end
+        self._await_ready()
+        facts = {
+            "function": function,
+            "arguments": dict(arguments),
+            "timeout_s": limits.decode_timeout_s,
+            "cpu_s": limits.decode_cpu_s,
+            "memory_bytes": limits.max_memory_bytes,
+        }
+        with contextlib.suppress(BrokenPipeError):
+            write_frame(self._calls, Frame("call", Payload(facts)))
+        frame = self._read(START_TIMEOUT_S, max_bytes=0)
+        return frame is not None and frame.kind == "taken"
+
+    def answer(self, limits: Limits) -> Payload:
+        """Return what the function returned; see `Sandbox.call`."""
+        frame = self._receive(limits)
+        if frame.kind != "value":
+            raise EngineError("the function does not return one Payload; use stream() for a generator")
+        self._end_call()
         return frame.payload
 
-    def stream(self, function: str, arguments: Mapping[str, Any], limits: Limits) -> Iterator[Payload]:
-        """Run one generator function and yield what it yields; see `Sandbox.stream`."""
-        with self._exchange():
-            self._send(function, arguments, limits)
-            while (frame := self._receive(limits.decode_timeout_s, limits)).kind == "item":
-                yield frame.payload
-            if frame.kind == "value":
-                yield frame.payload
+    def answers(self, limits: Limits) -> Iterator[Payload]:
+        """Yield what the generator function yields; see `Sandbox.stream`."""
+        while (frame := self._receive(limits)).kind == "item":
+            yield frame.payload
+        self._end_call()
+        if frame.kind == "value":
+            yield frame.payload
 
     def close(self) -> None:
         """End the process and free its pipes; safe to call twice."""
@@ -124,18 +145,10 @@ class Worker:
             with contextlib.suppress(OSError):
                 pipe.close()
 
-    @contextlib.contextmanager
-    def _exchange(self) -> Iterator[None]:
-        """Mark the child broken unless the exchange reaches its end or a clean error (also on Ctrl-C)."""
-        self._broken = True
-        try:
-            self._await_ready()
-            yield
-        except _Answered as answer:
-            self._broken = False
-            raise answer.error from None
-        self._broken = False
+    def _end_call(self) -> None:
+        """Note that the child stands between two calls again."""
         self.calls += 1
+        self._broken = False
 
     def _await_ready(self) -> None:
         """Wait for the child's first word, which does not count towards a file's time."""
@@ -148,26 +161,15 @@ class Worker:
             raise EngineError(f"the decoder process for {self.module} does not start: {why.strip()[-2000:]}")
         self._ready = True
 
-    def _send(self, function: str, arguments: Mapping[str, Any], limits: Limits) -> None:
-        """Send one call; a child that died meanwhile shows at the read that follows."""
-        facts = {
-            "function": function,
-            "arguments": dict(arguments),
-            "timeout_s": limits.decode_timeout_s,
-            "cpu_s": limits.decode_cpu_s,
-            "memory_bytes": limits.max_memory_bytes,
-        }
-        with contextlib.suppress(BrokenPipeError):
-            write_frame(self._calls, Frame("call", Payload(facts)))
-
-    def _receive(self, timeout_s: float, limits: Limits) -> Frame:
+    def _receive(self, limits: Limits) -> Frame:
         """Return the next message, or raise what it or the child's end says."""
-        frame = self._read(timeout_s, max_bytes=limits.max_memory_bytes)
+        frame = self._read(limits.decode_timeout_s, max_bytes=limits.max_memory_bytes)
         if frame is None:
             raise self._obituary(limits)
         if frame.kind == "error":
-            error = _error_of(frame.payload.facts, limits)
-            raise error if frame.payload.facts.get("code") == "memory" else _Answered(error)
+            if frame.payload.facts.get("code") != "memory":  # after which a child may be too full to go on
+                self._end_call()
+            raise _error_of(frame.payload.facts, limits)
         if frame.kind not in ("value", "item", "end"):
             self.close()
             raise CorruptMediaError("the decoder process answered out of turn; the file is damaged or hostile")
@@ -206,14 +208,6 @@ class Worker:
             return MediaTooLargeError("the decoder process was killed from outside, most likely for want of memory")
         name = signal.Signals(-status).name if status < 0 else f"exit status {status}"
         return CorruptMediaError(f"the decoder crashed on this file ({name}); the file is damaged or hostile")
-
-
-class _Answered(Exception):
-    """The child answered with an error and is in order itself."""
-
-    def __init__(self, error: WitnessmarkError) -> None:
-        super().__init__()
-        self.error = error
 
 
 def _error_of(facts: Mapping[str, Any], limits: Limits) -> WitnessmarkError:

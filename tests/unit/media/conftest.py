@@ -49,9 +49,10 @@ def decode() -> Callable[..., DecodedImage]:
     return decode
 
 
-@pytest.fixture
-def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
     """A pool that may also run `well_behaved`."""
-    monkeypatch.syspath_prepend(str(Path(__file__).parent / "guarded"))
-    with Sandbox(packages=("well_behaved", "detect.media"), max_idle=2) as pool:
-        yield pool
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parent / "guarded"))
+        with Sandbox(packages=("well_behaved", "detect.media"), max_idle=2) as pool:
+            yield pool
