@@ -14,7 +14,7 @@ from detect.text import clean_text
 from detect.types import DecodedImage, Evidence, MediaFacts, MediaKind
 
 if TYPE_CHECKING:
-    from detect.media.audio import DecodedAudio
+    from detect.types import DecodedAudio
 
 T = TypeVar("T")
 FileLike = str | os.PathLike[str] | bytes | BinaryIO

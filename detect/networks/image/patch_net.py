@@ -46,7 +46,7 @@ class PatchNet(nn.Module):
             backbone, pretrained=False, num_classes=0, global_pool="", in_chans=6 if front == "both" else 3
         )
         self.dropout = nn.Dropout(drop_rate)
-        self.head = nn.Linear(int(self.backbone.num_features), 1)
+        self.head = nn.Linear(int(self.backbone.num_features), 1)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return one logit a patch, (N,)."""

@@ -17,7 +17,7 @@ class TorchRunner:
     def __init__(self, network: torch.nn.Module, *, device: str = "cpu", batch: int = 16) -> None:
         self.device = device
         self.batch = batch
-        self.network = network.eval().to(device, memory_format=torch.channels_last)
+        self.network = network.eval().to(device).to(memory_format=torch.channels_last)
 
     @classmethod
     def from_folder(cls, folder: ModelFolder, *, device: str) -> TorchRunner:

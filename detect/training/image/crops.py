@@ -80,7 +80,8 @@ def open_picture(path: Path) -> Image.Image | None:
 def cut_crops(picture: Image.Image, *, name: str, rng: random.Random) -> Iterator[tuple[str, Image.Image]]:
     """Yield (kind, crop) of one upright RGB picture; nothing when a side is under `MIN_SIDE`."""
     if any(mark in name for mark in MARKED_GENERATORS):
-        picture = picture.crop((0, 0, *(round(side * (1 - MARKED_SHARE)) for side in picture.size)))
+        kept = 1 - MARKED_SHARE
+        picture = picture.crop((0, 0, round(picture.width * kept), round(picture.height * kept)))
     if "grid2x2" in name:  # one file holds four pictures
         half_w, half_h = picture.width // 2, picture.height // 2
         left, top = rng.choice((0, half_w)), rng.choice((0, half_h))

@@ -68,10 +68,10 @@ def train(
     batches that the killed one would have drawn.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    network = network.to(device, memory_format=torch.channels_last)
+    network = network.to(device).to(memory_format=torch.channels_last)
     average = torch.optim.swa_utils.AveragedModel(
         network,
-        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(schedule.averaging),
+        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(schedule.averaging),  # type: ignore[no-untyped-call]
         use_buffers=True,
     )
     decayed = [p for p in network.parameters() if p.ndim > 1]
@@ -106,7 +106,7 @@ def train(
         smoothed = labels * (1 - schedule.label_smoothing) + schedule.label_smoothing / 2
         loss = functional.binary_cross_entropy_with_logits(logits.float(), smoothed)
         optimiser.zero_grad(set_to_none=True)
-        scaler.scale(loss).backward()
+        scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         scaler.unscale_(optimiser)
         nn.utils.clip_grad_norm_(network.parameters(), 2.0)
         scaler.step(optimiser)

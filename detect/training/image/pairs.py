@@ -50,7 +50,8 @@ class PairStore:
 
     def pixels(self, pair: Pair) -> npt.NDArray[np.uint8]:
         """Return the pair as (2, 256, 256, 3) uint8; a view of the file, do not write."""
-        return self._pixels[pair.index]
+        pixels: npt.NDArray[np.uint8] = self._pixels[pair.index]
+        return pixels
 
 
 def _read_index(folder: Path) -> list[Pair]:
@@ -75,7 +76,7 @@ def round_trip(vae: nn.Sequential, pixels: npt.NDArray[np.uint8]) -> npt.NDArray
     with torch.autocast(device.type, torch.bfloat16):
         body = decoder[:-1](encoder(batch.contiguous(memory_format=torch.channels_last)))
     restored = decoder[-1](body.float()).clamp(0, 1)
-    return (restored * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    return np.asarray((restored * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
 
 
 def build_pairs(
