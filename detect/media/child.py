@@ -29,6 +29,8 @@ if sys.platform != "win32":  # Windows has no such limits; there the parent's cl
 MAX_OPEN_FILES = 64
 """A decoder opens one file; shared libraries that load late need a few more."""
 
+_CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000  # linux/sched.h
+
 ALARM_MARGIN_S = 5.0
 """The child's own alarm rings so long after the parent should have killed it: only when the parent is gone."""
 
@@ -66,15 +68,30 @@ def _take_pipes() -> tuple[FileIO, FileIO]:
 
 
 def _drop_rights() -> None:
-    """Take away for good what no decoder needs: writing files, core dumps, many open files, Ctrl-C."""
+    """Take away for good what no decoder needs: network, writing files, core dumps, many open files, Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the parent, which then closes the pipe
     if sys.platform == "win32":
         return
     for number in (signal.SIGALRM, signal.SIGIO, signal.SIGXCPU):  # an ignored signal would be inherited
         signal.signal(number, signal.SIG_DFL)
+    _leave_network()
     for kind, value in (("RLIMIT_CORE", 0), ("RLIMIT_FSIZE", 0), ("RLIMIT_NOFILE", MAX_OPEN_FILES)):
         with contextlib.suppress(ValueError, OSError):
             resource.setrlimit(getattr(resource, kind), (value, value))
+
+
+def _leave_network() -> None:
+    """Move into a network of its own, without any way out; where the system does not allow that, nothing changes.
+
+    Root keeps its user namespace, or it would lose the right to read other people's files.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    flags = _CLONE_NEWNET if os.geteuid() == 0 else _CLONE_NEWNET | _CLONE_NEWUSER
+    with contextlib.suppress(OSError, AttributeError, ImportError):
+        import ctypes
+
+        ctypes.CDLL(None).unshare(flags)  # returns -1 where it is not allowed
 
 
 def _serve(call: Mapping[str, Any], packages: tuple[str, ...], calls: FileIO, answers: FileIO) -> None:

@@ -4,10 +4,10 @@
     for item in SANDBOX.stream("detect.media.frames:read", {"path": path}, limits=limits): ...
 
 A child is a fresh interpreter (never a fork of a process that holds torch) with limits on memory, processor time and
-open files; it cannot write files. Arguments go in as JSON, facts and arrays come back (`detect.media.wire`), nothing is
-pickled. Each concurrent caller has a child of its own; a free one is used again, so a call costs well under a
-millisecond besides the transfer. A child that crashes, hangs or runs out of memory is one named error; the next call
-gets a new child. Safe for several threads and for processes that fork.
+open files; it cannot write files and, on Linux, has no network. Arguments go in as JSON, facts and arrays come back
+(`detect.media.wire`), nothing is pickled. Each concurrent caller has a child of its own; a free one is used again, so a
+call costs a few milliseconds. A child that crashes, hangs or runs out of memory is one named error; the next call gets
+a new child. Safe for several threads and for processes that fork.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import weakref
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from detect.errors import EngineError
+from detect.errors import ConfigError, EngineError
 from detect.media.limits import DEFAULT_LIMITS, Limits
 from detect.media.wire import Payload
 from detect.media.worker import Worker
@@ -80,6 +80,7 @@ class Sandbox:
             DecodeTimeoutError: Over `decode_timeout_s` or `decode_cpu_s`.
             MediaTooLargeError: Over `max_memory_bytes`, or killed from outside (out of memory).
             EngineError: No child can be started.
+            ConfigError: The function is outside the allowed packages.
         """
         with self._begun(function, arguments, limits) as worker:
             return worker.answer(limits)
@@ -125,8 +126,11 @@ class Sandbox:
     @contextlib.contextmanager
     def _begun(self, function: str, arguments: Mapping[str, Any], limits: Limits) -> Iterator[Worker]:
         """Lend a child that has begun the call; take it back, or end it when its call did not come to an end."""
+        module = function.partition(":")[0]
+        if not any(module == package or module.startswith(package + ".") for package in self._packages):
+            raise ConfigError(f"{function} is outside {', '.join(self._packages)}; only those run in the child")
         for _ in range(MAX_TRIES):
-            worker = self._take(function.partition(":")[0])
+            worker = self._take(module)
             try:
                 if worker.begin(function, arguments, limits):
                     yield worker

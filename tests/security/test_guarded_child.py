@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import socket
+import subprocess
 import sys
 import threading
 import time
@@ -132,6 +135,26 @@ def test_children_that_all_end_before_they_begin_are_an_engine_error(
         patch.setattr("detect.media.worker.Worker.begin", lambda *_: False)
         with pytest.raises(EngineError, match="in a row"):
             sandbox.call("misbehaviour:behave", {})
+
+
+def _can_leave_network() -> bool:
+    """Whether this machine lets a process make a network of its own, asked of another program."""
+    tool = shutil.which("unshare")
+    options = ["-n"] if os.geteuid() == 0 else ["-r", "-n"]
+    return tool is not None and subprocess.run([tool, *options, "true"], capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="namespaces")
+def test_a_decoder_reaches_no_network(sandbox: Sandbox) -> None:
+    if not _can_leave_network():
+        pytest.skip("this machine allows no network namespaces")
+    with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(CorruptMediaError, match="unreachable"):
+        sandbox.call("misbehaviour:phone_home", {"port": server.getsockname()[1]})
+
+
+def test_the_child_itself_refuses_functions_outside_its_packages(sandbox: Sandbox) -> None:
+    with pytest.raises(CorruptMediaError, match="os:getpid is outside"):
+        sandbox.call("misbehaviour:look_outside", {})
 
 
 def test_no_process_and_no_zombie_is_left(sandbox: Sandbox) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
 import stat
 import time
 from collections.abc import Iterator
@@ -90,3 +91,16 @@ def stall_in_stream() -> Iterator[Payload]:
 def crash_in_stream() -> Iterator[Payload]:
     yield Payload({"number": 0})
     os.abort()
+
+
+def phone_home(port: int) -> Payload:
+    with socket.create_connection(("127.0.0.1", port), timeout=5):
+        return Payload({"connected": True})
+
+
+def look_outside() -> Payload:
+    """The child's own check of names, past the parent's."""
+    from detect.media.child import _find
+
+    _find("os:getpid", ("detect.media",))
+    return Payload()
