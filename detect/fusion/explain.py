@@ -19,6 +19,18 @@ TEXTS = {
     "traces_local": "The traces are stronger in one part of the picture than in the rest.",
     "picture_too_small": "The picture is too small to judge its pixels.",
     "picture_without_texture": "The picture is almost one flat colour: there is nothing to judge.",
+    # audio.speech, audio.music
+    "speech_generated_traces": "The voice carries traces that speech synthesis leaves.",
+    "speech_natural": "The voice sounds like recordings that no machine made.",
+    "speech_undecided": "The voice points neither way.",
+    "speech_spliced": "One stretch of the recording sounds far more synthetic than the rest.",
+    "speech_too_short": "There is too little speech to judge: at least 1.5 seconds are needed.",
+    "audio_silent": "The recording is silent: there is nothing to judge.",
+    "audio_without_speech": "There is sound but no speech, and only voices are judged.",
+    "audio_is_music": "This is music; only voices are judged.",
+    "music_not_judged": "Music is not judged: public data hold one generator of music, too few to measure a model on "
+    "music that it did not learn from.",
+    "audio_is_not_music": "This is not music.",
     # limits
     "unseen_generators": "Generators that differ from all those in training can go unnoticed.",
     "not_a_truth_check": "The score says how the file was made, not whether what it shows is true.",
