@@ -47,13 +47,18 @@ def format_row(report: Report, *, width: int = 80, has_color: bool = False) -> s
     line = Text.assemble(
         (f"{words.verdict_symbol(report)} {words.verdict_title(report):<23}", _style(report)),
         f" {words.score(report.authenticity) if report.authenticity is not None else '-':>5}  ",
-        (_shown_name(report), "bold"),
+        (_tail(_shown_name(report), max(width, MIN_WIDTH) // 2), "bold"),
     )
     told = report.error.message if report.error else (report.reasons[0].text if report.reasons else "")
     if told:
         line.append(f"  {clean_text(told)}", "dim")
     line.truncate(max(width, MIN_WIDTH), overflow="ellipsis")
     return _to_text(line, width=width, has_color=has_color)
+
+
+def _tail(name: str, max_characters: int) -> str:
+    """Return the end of a long path, which tells more than its beginning."""
+    return name if len(name) <= max_characters else f"…{name[1 - max_characters :]}"
 
 
 def _to_text(content: RenderableType, *, width: int, has_color: bool) -> str:

@@ -126,7 +126,7 @@ def _evidence_view(item: Evidence, report: Report, *, shown: UInt8Array | None, 
         is_provenance=words.is_provenance(item.source),
         heat_map=_map_view(item.where.heat_map, shown=shown) if item.where.heat_map else None,
         regions=regions,
-        outlines=outlined(regions),
+        outlines=() if item.where.heat_map else outlined(regions),  # a map says it better
         timeline=build_timeline(item.where.spans, duration_s=report.media.duration_s if report.media else None),
         levels=read_levels(item),
         details_json=json.dumps(clean_tree(to_plain(details)), indent=2, ensure_ascii=False) if details else "",

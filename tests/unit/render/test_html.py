@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -106,6 +107,16 @@ def test_heat_map_lies_over_the_picture_with_a_labelled_slider_and_a_table(pictu
     slider = next(item for item in elements.all("input") if item["type"] == "range")
     assert slider["id"] in [label["for"] for label in elements.all("label")]
     assert "Highest areas of the heat map" in picture_page
+
+
+def test_regions_are_outlined_where_no_heat_map_covers_them() -> None:
+    report = picture_report()
+    pixels = report.find("image.pixels")
+    assert pixels is not None
+    bare = replace(pixels, where=replace(pixels.where, heat_map=None))
+    assert 'class="outlines"' not in page_of(report, with_picture=True)
+    page = page_of(replace(report, evidence=(bare,)), with_picture=True)
+    assert '<rect class="inner" x="100" y="60" width="200" height="150"/>' in page
 
 
 def test_identifiers_are_unique_and_references_resolve(all_page: str) -> None:

@@ -57,6 +57,12 @@ def test_no_line_is_wider_than_the_terminal(report: Report, width: int) -> None:
         assert max(len(line) for line in text.splitlines()) <= max(width, 40)
 
 
+def test_row_of_a_long_path_keeps_its_end() -> None:
+    row = format_row(dataclasses.replace(picture_report(), path="/very" * 60 + "/photo.jpg"), width=80)
+    assert "…" in row
+    assert "/photo.jpg" in row
+
+
 def test_row_is_one_line() -> None:
     assert [format_row(report).count("\n") for report in ALL] == [1, 1, 1, 1]
 
@@ -73,4 +79,4 @@ def test_colour_is_added_only_when_asked_for() -> None:
 
 
 def test_rich_markup_of_a_file_name_is_shown_and_not_obeyed() -> None:
-    assert "[bold]" in format_row(hostile_report(), width=200)
+    assert "[bold]" in format_row(hostile_report(), width=300)
