@@ -229,4 +229,5 @@ def _style(report: Report) -> str:
 
 
 def _shown_name(report: Report) -> str:
-    return clean_text(report.path or (report.media.name if report.media else "file"))
+    name = report.path or (report.media.name if report.media else "file")
+    return _tail(clean_text(name, max_characters=4096), 300)
