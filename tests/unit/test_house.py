@@ -176,6 +176,7 @@ def test_models_folder_is_data_and_no_package() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_wheel_carries_packages_models_templates_and_nothing_else(tmp_path: Path) -> None:
     pytest.importorskip("hatchling")
     subprocess.run(
