@@ -1,4 +1,4 @@
-"""The speech net: voice statistics, frozen Whisper layers and spectrogram textures, judged by a few small heads."""
+"""The speech net: voice statistics and frozen Whisper layers of one window, judged by a few small heads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from detect.networks.audio.activity import VoiceActivity
 from detect.networks.audio.statistics import voice_statistics
-from detect.networks.audio.textures import Textures
 from detect.networks.audio.whisper import WhisperEncoder, pool_layers
 
 WINDOW_S = 4.0
@@ -33,11 +32,10 @@ class SpeechNet(nn.Module):
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, *, layers: int = 2, hidden: int = 128, heads: int = 3, features: int = 5509) -> None:
+    def __init__(self, *, layers: int = 2, hidden: int = 128, heads: int = 3, features: int = 4293) -> None:
         super().__init__()
         self.gate = VoiceActivity()
         self.listener = WhisperEncoder(layers=layers)
-        self.textures = Textures()
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("scale", torch.ones(features))
         self.heads = nn.ModuleList(make_head(features, hidden) for _ in range(heads))
@@ -49,7 +47,7 @@ class SpeechNet(nn.Module):
 
     def describe(self, wave: Tensor) -> Tensor:
         """Return raw features (B, features) of windows (B, samples) at 16 kHz."""
-        return torch.cat([voice_statistics(wave), pool_layers(self.listener(wave)), self.textures(wave)], dim=1)
+        return torch.cat([voice_statistics(wave), pool_layers(self.listener(wave))], dim=1)
 
     def standardise(self, features: Tensor) -> Tensor:
         """Return features on the scale of the training data, clipped."""

@@ -3,27 +3,28 @@ its repository, as delivered and after one random road."""
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from detect.media.pcm import SAMPLE_RATE_HZ
 from detect.networks.audio.speech import WINDOW_S, SpeechNet
 from detect.training.image.calibration import HeldOutScore, fit_calibration
-from detect.training.speech.augment import travel
 from detect.training.speech.clips import Clip, Int16Array
-from detect.training.speech.crops import fill
+from detect.training.speech.crops import Crop, fill
 from detect.training.speech.recipe import CalibrationPlan
 from detect.types import Float32Array
 
-logger = logging.getLogger(__name__)
+Float64Array = npt.NDArray[np.float64]
 
 SMALL_SOURCE = 10
 """Real sources with so many recordings or more have their own limit on false accusations."""
+
+WINDOWS_A_CLIP = 3
 
 LARGEST_SOURCE_RATE = 0.05
 MISS_RATE = 0.05
@@ -44,48 +45,85 @@ def pick_clips(clips: Sequence[Clip], plan: CalibrationPlan) -> list[Clip]:
     return picked
 
 
-def cut_windows(wave: Float32Array, *, hop_s: float = 2.0) -> Float32Array:
-    """Return overlapping windows (windows, samples) of a wave; a shorter wave is repeated to one window."""
-    length, hop = int(WINDOW_S * SAMPLE_RATE_HZ), int(hop_s * SAMPLE_RATE_HZ)
-    if len(wave) <= length:
-        return fill(wave, length)[None]
-    starts = list(range(0, len(wave) - length + 1, hop))
-    return np.stack([wave[start : start + length] for start in starts])
+class CalibrationWindows:
+    """Up to `WINDOWS_A_CLIP` windows of each picked clip, as delivered; a sequence of int16 arrays."""
+
+    def __init__(self, clips: Sequence[Clip], samples: Int16Array) -> None:
+        length = int(WINDOW_S * SAMPLE_RATE_HZ)
+        self._samples = samples
+        self._length = length
+        self.places: list[tuple[Clip, int]] = []
+        for clip in clips:
+            room = max(0, clip.samples - length)
+            count = min(WINDOWS_A_CLIP, 1 + room // (length // 2))
+            self.places += [(clip, int(start)) for start in np.linspace(0, room, count)]
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __getitem__(self, index: int) -> Int16Array:
+        clip, start = self.places[index]
+        piece = self._samples[clip.start + start : clip.start + min(clip.samples, start + self._length)]
+        return fill(piece, self._length)
 
 
-def score_clips(
-    net: SpeechNet, clips: Sequence[Clip], samples: Int16Array, folds: dict[str, int], plan: CalibrationPlan
-) -> tuple[list[HeldOutScore], list[HeldOutScore]]:
-    """Return scores of whole clips and of single windows, by the head of the fold that each repository lies in."""
-    whole: list[HeldOutScore] = []
-    single: list[HeldOutScore] = []
-    rng = np.random.default_rng(plan.seed + 1)
-    for number, clip in enumerate(clips):
-        wave = samples[clip.start : clip.start + clip.samples].astype(np.float32) / 32767
-        for name, heard in (("clean", wave), ("laundered", travel(wave[: 4 * SAMPLE_RATE_HZ], rng))):
-            logits = _held_out_logits(net, cut_windows(heard), folds[clip.repo])
-            whole.append(HeldOutScore(bool(clip.label), clip.system, name, float(logits.mean())))
-            single += [HeldOutScore(bool(clip.label), clip.system, name, float(logit)) for logit in logits]
-        if number % 200 == 0:
-            logger.info("calibration: %d of %d recordings", number, len(clips))
-    return whole, single
+def score_held_out(
+    net: SpeechNet, origins: Sequence[Clip | Crop], features: Float32Array, folds: Mapping[str, int]
+) -> Float64Array:
+    """Return one logit a window, each by the head that was trained without the window's repository.
 
-
-@torch.inference_mode()
-def _held_out_logits(net: SpeechNet, windows: Float32Array, fold: int) -> Float32Array:
-    """Return logits of the head that was trained without that fold."""
-    ready = net.standardise(net.describe(torch.from_numpy(np.ascontiguousarray(windows))))
-    logits: Float32Array = net.heads[fold](ready)[:, 0].numpy()
+    Args:
+        net: With trained heads.
+        origins: What each window was cut from.
+        features: Raw features (windows, F).
+        folds: The fold of each repository.
+    """
+    own = np.array([folds[origin.repo] for origin in origins])
+    logits = np.zeros(len(features))
+    with torch.inference_mode():
+        for fold, head in enumerate(net.heads):
+            chosen = np.flatnonzero(own == fold)
+            ready = net.standardise(torch.from_numpy(features[chosen]))
+            logits[chosen] = head(ready)[:, 0].double().numpy()
     return logits
 
 
-def make_calibration(whole: Sequence[HeldOutScore], single: Sequence[HeldOutScore], tag: str) -> dict[str, Any]:
-    """Return the `calibration` block: for whole recordings, with the affine map of single windows beside it.
+def gather_scores(
+    windows: CalibrationWindows, clean: Float64Array, crops: Sequence[Crop], laundered: Float64Array
+) -> tuple[list[HeldOutScore], list[HeldOutScore]]:
+    """Return the scores of whole recordings, and those of single windows.
+
+    Clean recordings count with the mean of their windows; crops, which travelled a random road, are laundered
+    recordings of one window. Rebuilt copies are left out: nobody ships them.
+    """
+    by_clip: dict[str, list[float]] = defaultdict(list)
+    clips: dict[str, Clip] = {}
+    for (clip, _), logit in zip(windows.places, clean, strict=True):
+        by_clip[clip.key].append(float(logit))
+        clips[clip.key] = clip
+    whole = [
+        HeldOutScore(bool(clips[key].label), clips[key].system, "clean", float(np.mean(logits)))
+        for key, logits in by_clip.items()
+    ]
+    shipped = [
+        HeldOutScore(bool(crop.label), crop.system, "laundered", float(logit))
+        for crop, logit in zip(crops, laundered, strict=True)
+        if not crop.copier
+    ]
+    single = [
+        HeldOutScore(bool(clip.label), clip.system, "clean", float(logit))
+        for (clip, _), logit in zip(windows.places, clean, strict=True)
+    ]
+    return whole + shipped, single + shipped
+
+
+def make_calibration(whole: Sequence[HeldOutScore], single: Sequence[HeldOutScore]) -> dict[str, Any]:
+    """Return the `calibration` block but for its id: whole recordings, and the affine map of single windows beside it.
 
     Each threshold is also raised until no real source with `SMALL_SOURCE` recordings or more goes over its limit.
     """
     block = fit_calibration(
-        list(whole), calibration_id=tag, largest_source_rate=LARGEST_SOURCE_RATE, miss_rate=MISS_RATE
+        list(whole), calibration_id="", largest_source_rate=LARGEST_SOURCE_RATE, miss_rate=MISS_RATE
     )
     for row in block["thresholds"]:
         rate = LARGEST_SOURCE_RATE * max(1.0, row["max_false_positive_rate"] / 0.02)
@@ -93,7 +131,7 @@ def make_calibration(whole: Sequence[HeldOutScore], single: Sequence[HeldOutScor
         row["synthetic_llr"] = round(
             max(row["synthetic_llr"], block["slope"] * float(worst) + block["intercept"] + 1e-3), 4
         )
-    windows = fit_calibration(list(single), calibration_id=tag, largest_source_rate=0.05, miss_rate=MISS_RATE)
+    windows = fit_calibration(list(single), calibration_id="", largest_source_rate=0.05, miss_rate=MISS_RATE)
     block["window"] = {key: windows[key] for key in ("slope", "intercept", "cap")}
     return block
 

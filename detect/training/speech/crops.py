@@ -8,8 +8,10 @@ import zlib
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from numpy.random import Generator
 
 from detect.media.pcm import SAMPLE_RATE_HZ
@@ -17,8 +19,8 @@ from detect.training.speech.augment import travel
 from detect.training.speech.clips import Clip, ClipStore, Int16Array
 from detect.training.speech.copies import COPIERS, usable_copiers
 from detect.training.speech.recipe import CropPlan
-from detect.types import Float32Array
 
+Number = TypeVar("Number", np.int16, np.float32)
 logger = logging.getLogger(__name__)
 
 CHUNK = 100
@@ -127,7 +129,7 @@ def make_crop(crop: Crop, clip: Clip, samples: Int16Array, length: int) -> Int16
     return np.round(travel(wave, rng) * 32767).astype(np.int16)
 
 
-def fill(wave: Float32Array, length: int) -> Float32Array:
+def fill(wave: npt.NDArray[Number], length: int) -> npt.NDArray[Number]:
     """Return `wave` at exactly `length` samples; a short one is repeated, never padded with silence."""
     if len(wave) >= length:
         return wave[:length]

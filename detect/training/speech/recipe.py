@@ -67,8 +67,8 @@ class HeadPlan:
 class CalibrationPlan:
     """How many held-out recordings of each real source and of each generator the calibration is fitted on."""
 
-    clips_a_source: int = 40
-    clips_a_system: int = 8
+    clips_a_source: int = 15
+    clips_a_system: int = 2
     seed: int = 3
 
 

@@ -17,14 +17,21 @@ import torch
 from detect.errors import ConfigError
 from detect.networks.audio.speech import WINDOW_S, SpeechNet
 from detect.training.image.calibration import HeldOutScore, summarise
-from detect.training.speech.calibrate import make_calibration, pick_clips, score_clips
+from detect.training.speech.calibrate import (
+    CalibrationWindows,
+    gather_scores,
+    make_calibration,
+    pick_clips,
+    score_held_out,
+)
 from detect.training.speech.clips import ClipStore, cache_clips, cap_rows, read_rows
 from detect.training.speech.crops import CropStore, make_crops
-from detect.training.speech.features import FeatureStore, describe_crops
+from detect.training.speech.features import FeatureStore, describe
 from detect.training.speech.folds import assign_folds
 from detect.training.speech.heads import apply_standardisation, standardisation, train_head, weigh
-from detect.training.speech.pretrained import load_activity, load_textures, load_whisper
+from detect.training.speech.pretrained import load_activity, load_whisper
 from detect.training.speech.recipe import Recipe, hash_rows, read_recipe
+from detect.training.speech.splices import splice_table
 from detect.training.speech.voices import make_voices
 
 logger = logging.getLogger(__name__)
@@ -63,14 +70,21 @@ def train(
         shutil.rmtree(work)
     clips, crops = prepare(recipe, work)
     net = make_net(recipe)
-    features = FeatureStore(work / "features", net.mean.numel())
-    describe_crops(net, crops, features, device=device)
+    width = net.mean.numel()
+    features = FeatureStore(work / "features", width)
+    describe(net, crops.samples(), features, device=device)
+    windows = CalibrationWindows(pick_clips(clips.clips(), recipe.calibration), clips.samples())
+    clean = FeatureStore(work / "calibration", width)
+    describe(net, windows, clean, device=device)
+    net.to("cpu")
     folds = fold_map(crops, recipe.data.folds)
     train_heads(net, crops, features, folds, recipe, device=device)
-    whole, single = score_clips(
-        net, pick_clips(clips.clips(), recipe.calibration), clips.samples(), folds, recipe.calibration
-    )
-    return write_folder(net, recipe, out or recipe.folder, clips=clips, crops=crops, whole=whole, single=single)
+    listed = crops.crops()
+    clean_logits = score_held_out(net, [clip for clip, _ in windows.places], clean.load(), folds)
+    whole, single = gather_scores(windows, clean_logits, listed, score_held_out(net, listed, features.load(), folds))
+    block = make_calibration(whole, single)
+    block["splice"] = splice_table(windows.places, clean_logits, block["thresholds"], seed=recipe.calibration.seed)
+    return write_folder(net, recipe, out or recipe.folder, clips=clips, crops=crops, block=block, whole=whole)
 
 
 def prepare(recipe: Recipe, work: Path) -> tuple[ClipStore, CropStore]:
@@ -99,7 +113,6 @@ def make_net(recipe: Recipe) -> SpeechNet:
     net = SpeechNet(layers=recipe.head.layers, hidden=recipe.head.hidden, heads=recipe.data.folds)
     net.gate = load_activity()
     net.listener = load_whisper(recipe.head.layers)
-    net.textures = load_textures()
     return net.eval()
 
 
@@ -135,8 +148,8 @@ def write_folder(
     *,
     clips: ClipStore,
     crops: CropStore,
+    block: dict[str, Any],
     whole: Sequence[HeldOutScore],
-    single: Sequence[HeldOutScore],
 ) -> Path:
     """Write weights (large matrices in half precision), config and the held-out figures."""
     from safetensors.torch import save_file
@@ -148,7 +161,7 @@ def write_folder(
     }
     save_file(state, out / "model.safetensors")
     digest = hashlib.sha256((out / "model.safetensors").read_bytes()).hexdigest()
-    block = make_calibration(whole, single, f"{recipe.name}-{recipe.version}-{digest[:8]}")
+    block = {**block, "id": f"{recipe.name}-{recipe.version}-{digest[:8]}"}
     listed = crops.crops()
     config: dict[str, Any] = {
         "name": recipe.name,

@@ -25,7 +25,8 @@ OPENINGS = (
     "The committee said on Tuesday that", "I honestly could not believe that", "According to the harbour master,",
     "When we moved to the coast in spring,", "Please call me back before noon, because",
     "Nobody at the bakery knew why", "In the third chapter she explains how", "My brother keeps telling everyone that",
-    "Officials later confirmed that",    "After the storm had passed,", "You should have seen how", "The doctor wrote in her notes that",
+    "Officials later confirmed that",    "After the storm had passed,", "You should have seen how",
+    "The doctor wrote in her notes that",
 )  # fmt: skip
 MIDDLES = (
     "the old bridge was closed for repairs", "eleven yellow boxes had been left outside", "his voice sounded different",
