@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Connection, Engine, Index, String, create_engine, event
+from sqlalchemy import JSON, BigInteger, Connection, Engine, Index, String, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 BUSY_TIMEOUT_MS = 15_000
+HEAD = "0001"
+"""Newest migration; a start that finds it need not load alembic."""
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -159,6 +162,8 @@ class Database:
 
     def upgrade(self) -> None:
         """Bring the tables to the newest version; several processes may start at once."""
+        if self._version() == HEAD:
+            return
         from alembic import command
         from alembic.config import Config
 
@@ -167,6 +172,13 @@ class Database:
         with self.engine.connect() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def _version(self) -> str | None:
+        """Return the version of the tables; None before the first migration."""
+        with self.engine.connect() as connection:
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            return connection.scalar(text("SELECT version_num FROM alembic_version"))
 
     def close(self) -> None:
         """Close all connections."""

@@ -349,7 +349,7 @@ class JobStore:
         self, session: Session, job_id: str, outcome: Outcome, now: float, *, is_cached: bool | None = None
     ) -> None:
         """Write how a job ended, and the webhook message with it in the same transaction."""
-        row = session.get_one(Analysis, job_id, options=[defer(Analysis.report)], populate_existing=True)
+        row = session.get_one(Analysis, job_id, populate_existing=True)
         keep_s = self.settings.zero_retention_result_s if row.zero_retention else self.settings.keep_results_s
         report = outcome.report
         row.status = "failed" if report is None else "succeeded"

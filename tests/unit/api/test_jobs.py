@@ -1,0 +1,197 @@
+"""Jobs are never lost and never done twice: leases, heartbeats, fencing, shutdown, retention."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import update
+
+from api.blobs import BlobStore
+from api.database import HEAD, Analysis, Base, Database
+from api.jobs.retention import Eraser
+from api.jobs.store import JobStore, NewJob, Outcome
+from api.settings import Settings
+from tests.unit.api.conftest import MakeRig, png
+
+REPORT = {"verdict": "inconclusive", "media": None, "path": "", "authenticity": 0.5, "evidence": []}
+
+
+@pytest.fixture
+def store(tmp_path: Path, empty_database: Path) -> JobStore:
+    shutil.copy(empty_database, tmp_path / "service.db")
+    settings = Settings(data_dir=tmp_path, lease_s=0.3)
+    database = Database(settings.database)
+    return JobStore(database, settings, "f" * 64)
+
+
+def new(store: JobStore, number: int = 0) -> str:
+    row, _ = store.submit(NewJob(owner="o", name="n", blob=f"b{number}", sha256=f"{number:064x}", size=1))
+    return row.id
+
+
+def test_migrations_make_exactly_the_tables_of_the_code(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/a.db")
+    database.upgrade()
+    database.upgrade()  # a second start changes nothing
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert context.get_current_revision() == HEAD
+        assert compare_metadata(context, Base.metadata) == []
+    database.close()
+
+
+def test_sqlite_runs_with_wal(store: JobStore) -> None:
+    with store.database.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+
+
+def test_many_workers_claim_each_job_once(store: JobStore) -> None:
+    ids = {new(store, number) for number in range(40)}
+    claimed: list[str] = []
+
+    def work(name: str) -> None:
+        while job := store.claim(name, stage="analyze"):
+            claimed.append(job.id)
+            store.finish(job, Outcome(report=dict(REPORT)))
+
+    threads = [threading.Thread(target=work, args=(f"w{number}",)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(claimed) == sorted(ids)
+    assert store.depth() == {"succeeded": 40}
+
+
+def test_jobs_are_claimed_oldest_first(store: JobStore) -> None:
+    ids = [new(store, number) for number in range(3)]
+    claimed = [store.claim("w", stage="analyze") for _ in ids]
+    assert [job.id for job in claimed if job] == ids
+
+
+def test_job_of_a_silent_worker_is_taken_up_and_the_old_result_is_refused(store: JobStore) -> None:
+    job_id = new(store)
+    lost = store.claim("dead", stage="analyze")
+    assert lost is not None
+    assert store.claim("other", stage="analyze") is None  # the lease still holds
+    time.sleep(0.35)
+    taken = store.claim("other", stage="analyze")
+    assert taken is not None
+    assert store.finish(lost, Outcome(error_code="late")) is False
+    assert store.finish(taken, Outcome(report=dict(REPORT))) is True
+    assert store.finish(taken, Outcome(error_code="twice")) is False
+    row = store.get(job_id, None)
+    assert row is not None
+    assert (row.status, row.error_code) == ("succeeded", None)
+
+
+def test_same_worker_is_fenced_too_when_it_claims_again(store: JobStore) -> None:
+    new(store)
+    lost = store.claim("w", stage="analyze")
+    time.sleep(0.35)
+    taken = store.claim("w", stage="analyze")
+    assert lost is not None
+    assert taken is not None
+    assert store.finish(lost, Outcome(error_code="late")) is False
+    assert store.finish(taken, Outcome(report=dict(REPORT))) is True
+
+
+def test_heartbeat_keeps_the_lease(store: JobStore) -> None:
+    new(store)
+    store.claim("w", stage="analyze")
+    for _ in range(4):
+        time.sleep(0.1)
+        store.heartbeat("w")
+    assert store.claim("other", stage="analyze") is None
+
+
+def test_job_that_kills_its_workers_ends_as_failed(store: JobStore) -> None:
+    job_id = new(store)
+    for _ in range(store.settings.max_attempts):
+        assert store.claim("dies", stage="analyze") is not None
+        time.sleep(0.31)
+    assert store.claim("dies", stage="analyze") is None
+    row = store.get(job_id, None)
+    assert row is not None
+    assert (row.status, row.error_code) == ("failed", "worker_lost")
+
+
+def test_released_job_is_free_at_once_and_the_try_does_not_count(store: JobStore) -> None:
+    new(store)
+    store.claim("w", stage="analyze")
+    store.release("w")
+    again = store.claim("other", stage="analyze")
+    assert again is not None
+    assert again.attempts == 1
+
+
+def test_jobs_of_a_stopped_service_are_done_by_the_next(make_rig: MakeRig) -> None:
+    first = make_rig(has_worker=False)
+    place = first.client.post("/v1/analyses", files={"file": ("a.png", png())}).headers["location"]
+    second = make_rig()  # the same folder
+    assert second.client.get(place, headers={"Prefer": "wait=10"}).json()["status"] == "succeeded"
+
+
+def test_shutdown_lets_the_running_job_end(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    job_id = rig.client.post("/v1/analyses", files={"file": ("a.png", png(comment=b"SLOW"))}).json()["id"]
+    while rig.service.store.depth().get("running") != 1:
+        time.sleep(0.01)
+    worker = rig.service.worker
+    assert worker is not None
+    assert worker.stop(5.0) is True
+    row = rig.service.store.get(job_id, None)
+    assert row is not None
+    assert row.status == "succeeded"
+
+
+def test_retention_erases_files_then_results_then_the_tombstone(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    job_id = rig.submit().json()["id"]
+    blobs = rig.service.settings.data_dir / "blobs"
+    eraser = Eraser(rig.service.database, rig.service.blobs, rig.service.settings)
+
+    def age(**values: float) -> None:
+        with rig.service.database.write() as session:
+            session.execute(update(Analysis).values(**values))
+
+    eraser.run()
+    assert list(blobs.iterdir())
+    age(files_until=time.time() - 1)
+    eraser.run()
+    assert not list(blobs.iterdir())
+    assert rig.client.get(f"/v1/analyses/{job_id}").json()["status"] == "succeeded"
+    age(results_until=time.time() - 1)
+    eraser.run()
+    body = rig.client.get(f"/v1/analyses/{job_id}").json()
+    assert (body["status"], body["name"], body["report"], body["sha256"]) == ("expired", "", None, None)
+    assert rig.client.get(f"/v1/analyses/{job_id}/report.html").status_code == 410
+    age(results_until=time.time() - 1)
+    eraser.run()
+    assert rig.client.get(f"/v1/analyses/{job_id}").status_code == 404
+
+
+def test_files_of_cut_off_calls_are_erased(make_rig: MakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = make_rig()
+    kept = rig.submit().json()
+    rig.service.blobs.put(open(__file__, "rb"), max_bytes=10**6)  # noqa: SIM115 - read to its end at once
+    monkeypatch.setattr("api.jobs.retention.ORPHAN_AGE_S", -1.0)
+    Eraser(rig.service.database, rig.service.blobs, rig.service.settings).run()
+    names = [path.name for path in (rig.service.settings.data_dir / "blobs").iterdir()]
+    assert [name[:64] for name in names] == [kept["sha256"]]
+
+
+def test_blob_store_works_on_other_file_systems() -> None:
+    import io
+
+    blobs = BlobStore("memory://wm-test")
+    stored = blobs.put(io.BytesIO(b"abc"), max_bytes=10)
+    assert blobs.open(stored.blob).read() == b"abc"
+    blobs.erase(stored.blob)
+    blobs.erase(stored.blob)
