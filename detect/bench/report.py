@@ -1,4 +1,4 @@
-"""A run folder's predictions -> `metrics.json`, `report.md` and what else was asked for."""
+"""A run folder's predictions -> `metrics.json`, `report.md`, `report.html`, `tables.tex` and `plots/`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 
 from detect.bench.store import PredictionStore, Row
 from detect.bench.summary import SummarySettings, summarize
-from detect.bench.tables import markdown
+from detect.bench.tables import latex, markdown, page
+from detect.bench.tables.plots import draw_plots
 from detect.errors import ConfigError
 from detect.serialize import to_plain
 
@@ -35,5 +36,14 @@ def write_report(
     rows, run = read_run(folder)
     summary: dict[str, Any] = to_plain(summarize(rows, settings=settings, run=run))
     (folder / "metrics.json").write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (folder / "report.md").write_text(markdown.render_report(summary), encoding="utf-8")
+    for name, text in {
+        "report.md": markdown.render_report(summary),
+        "report.html": page.render_report(summary),
+        "tables.tex": latex.render_report(summary),
+    }.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    plots = folder / "plots"
+    plots.mkdir(exist_ok=True)
+    for name, svg in draw_plots(summary).items():
+        (plots / f"{name}.svg").write_text(svg, encoding="utf-8")
     return summary

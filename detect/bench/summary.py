@@ -15,7 +15,7 @@ from detect.bench.metrics.bootstrap import Metrics, estimate, replicate_weights
 from detect.bench.metrics.decisions import decisions, risk_coverage
 from detect.bench.metrics.delong import compare_auc
 from detect.bench.metrics.ranking import Floats, Ranked
-from detect.bench.origins import origin_lines, worst_lines
+from detect.bench.origins import origin_lines, wilson, worst_lines
 from detect.bench.scores import Scores
 from detect.bench.store import Row
 
@@ -146,7 +146,17 @@ class _Cell:
         accused = np.asarray([row.verdict in ACCUSING for row in rows], dtype=bool)
         acquitted = np.asarray([row.verdict == "likely_authentic" for row in rows], dtype=bool)
         weights = self._replicates(fake, [row.origin for row in rows])
-        return _estimates(lambda w: asdict(decisions(fake, accused, acquitted, w)), weights)
+        found = _estimates(lambda w: asdict(decisions(fake, accused, acquitted, w)), weights)
+        for name, hits in (
+            ("false_accusation_rate", accused[~fake]),
+            ("recall", accused[fake]),
+            ("false_acquittal_rate", acquitted[fake]),
+            ("coverage", accused | acquitted),
+        ):
+            if len(hits) and (hits.all() or not hits.any()):
+                # every replicate gives the same share: the interval over files is the least that can be said
+                found[name] = wilson(hits.tolist())
+        return found
 
     def _risk_coverage(self) -> dict[str, Any]:
         curve = risk_coverage(self.scores.is_fake, self.scores.llr)

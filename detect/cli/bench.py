@@ -127,7 +127,7 @@ def _report(out: Path, replicates: int) -> None:
     from detect.bench.tables.markdown import render_report
 
     typer.echo(render_report(write_report(out, settings=SummarySettings(replicates=replicates))))
-    typer.echo(f"written: {out}/predictions.parquet, metrics.json, report.md", err=True)
+    typer.echo(f"written: {out}/predictions.parquet, metrics.json, report.md, report.html, tables.tex, plots/", err=True)
 
 
 class _Progress:
