@@ -15,14 +15,26 @@ from detect.analyzer.limits import limits_of
 from detect.analyzer.prepare import FileLike, Prepared, prepare, shown_path
 from detect.analyzer.settings import AnalyzerSettings
 from detect.analyzer.stability import check_stability
-from detect.errors import WitnessmarkError
-from detect.fusion import Posterior, choose_verdict, combine, sigmoid
+from detect.errors import UnknownModelError, WitnessmarkError
+from detect.fusion import Posterior, choose_verdict, combine, reason, sigmoid
 from detect.networks.device import pick_device
 from detect.text import clean_text
-from detect.types import ErrorFacts, Evidence, Interval, MediaKind, Operating, Report, Stability, Verdict
+from detect.types import (
+    DecodedAudio,
+    ErrorFacts,
+    Evidence,
+    Interval,
+    MediaKind,
+    Operating,
+    Report,
+    Stability,
+    Status,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from detect.evidence.image import ImageExaminer
+    from detect.evidence.speech import SpeechExaminer
 
 _GPU_CHUNK = 16
 _LOOK_AHEAD = 3
@@ -42,6 +54,7 @@ class Analyzer:
         self.settings = settings or AnalyzerSettings()
         self._loading = threading.Lock()
         self._image_examiner: ImageExaminer | None = None
+        self._speech_examiner: SpeechExaminer | None = None
 
     def analyze(self, file: FileLike, *, name: str | None = None) -> Report:
         """Return the Report of one file.
@@ -108,6 +121,18 @@ class Analyzer:
                 )
             return self._image_examiner
 
+    @property
+    def speech_examiner(self) -> SpeechExaminer:
+        """The speech model, loaded at first use."""
+        with self._loading:
+            if self._speech_examiner is None:
+                from detect.evidence.speech import SpeechExaminer
+
+                self._speech_examiner = SpeechExaminer.load(
+                    device=self.settings.device, models_dir=self.settings.models_dir
+                )
+            return self._speech_examiner
+
     def _judge_outcomes(self, taken: Sequence[tuple[FileLike, Future[Prepared]]]) -> Iterator[Report]:
         """Yield Reports of a chunk in order; files that failed to open or decode become error Reports."""
         outcomes: list[Prepared | Report] = []
@@ -132,7 +157,18 @@ class Analyzer:
             for file, evidence in zip(pictures, found, strict=True):
                 file.evidence.insert(0, evidence)
                 file.timings_ms["pixels"] = share
+        for file in files:
+            if file.audio is not None:
+                file.evidence.insert(0, self._examine_speech(file, file.audio))
         return [self._report(file) for file in files]
+
+    def _examine_speech(self, file: Prepared, audio: DecodedAudio) -> Evidence:
+        """Return `audio.speech` Evidence; a models folder without a speech model leaves it unavailable."""
+        try:
+            examiner = self.speech_examiner
+        except UnknownModelError:
+            return Evidence("audio.speech", Status.UNAVAILABLE, reasons=(reason("no_speech_model"),))
+        return file.timed("speech", lambda: examiner.examine(audio))
 
     def _report(self, file: Prepared) -> Report:
         operating = self._operating(file.facts.kind)
@@ -162,6 +198,8 @@ class Analyzer:
         """Return the thresholds of this kind of media; without a classifier nothing but statements can decide."""
         if kind is MediaKind.IMAGE:
             return self.image_examiner.calibration.operating(self.settings.max_false_positive_rate)
+        if kind in (MediaKind.AUDIO, MediaKind.VIDEO) and self._speech_examiner is not None:
+            return self._speech_examiner.calibration.operating(self.settings.max_false_positive_rate)
         return Operating(self.settings.max_false_positive_rate, float("inf"), float("-inf"), "none")
 
     def _stability(self, file: Prepared, posterior: Posterior | None, operating: Operating) -> Stability | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from detect.analyzer.prepare import Prepared
 from detect.analyzer.settings import AnalyzerSettings
 from detect.fusion import reason
-from detect.types import Reason
+from detect.types import MediaKind, Reason
 
 _COVERED = 0.95
 _SMALL_SIDE = 256
@@ -25,6 +25,8 @@ def limits_of(file: Prepared, settings: AnalyzerSettings) -> tuple[Reason, ...]:
             codes.append("stability_not_checked")
     elif file.audio is not None:
         codes.append("unseen_generators")
+    if file.facts.kind is MediaKind.VIDEO:
+        codes.append("frames_not_judged")
     if settings.read_provenance:
         codes += ["no_provenance_is_neutral", "proprietary_watermarks"]
     else:

@@ -6,17 +6,17 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar
 
 from detect.analyzer.settings import AnalyzerSettings
+from detect.errors import MediaTooShortError
 from detect.media import MediaSource, open_source
 from detect.text import clean_text
-from detect.types import DecodedImage, Evidence, MediaFacts, MediaKind
-
-if TYPE_CHECKING:
-    from detect.types import DecodedAudio
+from detect.types import DecodedAudio, DecodedImage, Evidence, MediaFacts, MediaKind
 
 T = TypeVar("T")
+_WATERMARK_S = 16.0
+"""Seconds searched for a voice generator's watermark: it repeats throughout what the generator made."""
 FileLike = str | os.PathLike[str] | bytes | BinaryIO
 
 
@@ -54,6 +54,8 @@ def prepare(file: FileLike, *, name: str | None, settings: AnalyzerSettings) -> 
             prepared.timed("provenance", lambda: _read_provenance(prepared, source, settings))
         if source.kind is MediaKind.IMAGE:
             prepared.timed("decode", lambda: _decode_image(prepared, source, settings))
+        elif source.kind in (MediaKind.AUDIO, MediaKind.VIDEO):
+            prepared.timed("decode", lambda: _decode_audio(prepared, source, settings))
     return prepared
 
 
@@ -79,6 +81,24 @@ def _decode_image(prepared: Prepared, source: MediaSource, settings: AnalyzerSet
         from detect.provenance.watermark import examine_image
 
         prepared.evidence.append(examine_image(prepared.image.pixels_rgb))
+
+
+def _decode_audio(prepared: Prepared, source: MediaSource, settings: AnalyzerSettings) -> None:
+    """Decode the sound; a clip without sound keeps what its container and provenance say."""
+    from detect.media.audio import decode_audio
+
+    try:
+        prepared.audio = decode_audio(source, limits=settings.limits)
+    except MediaTooShortError:
+        if source.kind is MediaKind.VIDEO:
+            return
+        raise
+    prepared.facts = prepared.audio.facts
+    if settings.read_provenance and source.kind is MediaKind.AUDIO:
+        from detect.provenance.watermark import examine_speech
+
+        head = prepared.audio.read(0.0, _WATERMARK_S)
+        prepared.evidence.append(examine_speech(head, prepared.audio.sample_rate_hz))
 
 
 def _facts_of(source: MediaSource) -> MediaFacts:

@@ -41,6 +41,8 @@ TEXTS = {
     "strongly_compressed": "Strong compression has removed much of what could be judged.",
     "small_picture": "Small pictures hold few traces; the answer is less certain.",
     "stability_not_checked": "How the answer changes under re-encoding was not checked.",
+    "frames_not_judged": "The frames of clips are not judged yet: only their sound and their provenance.",
+    "no_speech_model": "No model for speech is in the models folder.",
     "provenance_not_read": "Provenance was not read.",
     "partly_sampled": "Large picture: evenly spread parts were judged, not every pixel.",
 }
