@@ -6,9 +6,8 @@ from babel.messages.extract import extract_from_dir
 
 from api.page import HERE
 from api.page.sentences import all_texts
-from detect.fusion.explain import TEXTS
 from detect.render.levels import LEVEL_TITLES
-from detect.render.words import SOURCE_TITLES, STATUS_TITLES, VERDICT_TITLES
+from detect.render.words import STATUS_TITLES, VERDICT_TITLES
 
 _PLACES = (
     *("upper left", "upper centre", "upper right", "middle left", "centre", "middle right"),
@@ -26,8 +25,8 @@ def template_texts() -> set[str]:
     return {text for _, _, text, _, _ in found if isinstance(text, str)}
 
 
-def needed_texts() -> set[str]:
-    """Return the texts of templates, verdicts, states, reasons and limits."""
-    words = {*VERDICT_TITLES.values(), *STATUS_TITLES.values(), *SOURCE_TITLES.values(), *LEVEL_TITLES.values()}
+def core_texts() -> set[str]:
+    """Return the texts of the page itself, which every catalogue must know; reasons of evidence may stay English."""
+    words = {*VERDICT_TITLES.values(), *STATUS_TITLES.values(), *LEVEL_TITLES.values()}
     states = {"Waiting", "Being judged", "Could not be judged", "Erased", "Starting point (prior)"}
-    return template_texts() | words | states | {*all_texts(), *TEXTS.values(), *_PLACES}
+    return template_texts() | words | states | {*all_texts(), *_PLACES}
