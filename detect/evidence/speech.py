@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -218,7 +219,7 @@ def join_moments(moments: Float64Array, ratios: Float64Array) -> tuple[Span, ...
             round(float(np.mean([sigmoid(float(ratio)) for ratio in ratios[first:last]])), 4),
             labels[int(side[first])],
         )
-        for first, last in zip(edges[:-1], edges[1:], strict=True)
+        for first, last in pairwise(edges)
         if last > first
     )
 

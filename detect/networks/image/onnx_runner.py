@@ -13,12 +13,16 @@ import os
 import tempfile
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnxruntime
 
 from detect.networks.image.patch_scorer import Float32Array, Float64Array
 from detect.networks.zoo import ModelFolder
+
+if TYPE_CHECKING:
+    from torch import nn
 
 log = logging.getLogger(__name__)
 EXPORT_VERSION = 1
@@ -72,7 +76,9 @@ def cached_graph(folder: ModelFolder) -> bytes:
             return data[:-32]
     except OSError:
         pass
-    graph = export_graph(folder)
+    from detect.networks.image.torch_runner import load_network
+
+    graph = export_graph(load_network(folder))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as sink:
@@ -83,11 +89,9 @@ def cached_graph(folder: ModelFolder) -> bytes:
     return graph
 
 
-def export_graph(folder: ModelFolder) -> bytes:
-    """Return the ONNX graph of a model's `forward_map`: (n, 3, h, w) float32 in [-1, 1] to (n, rows, columns)."""
+def export_graph(network: nn.Module) -> bytes:
+    """Return the ONNX graph of a network's `forward_map`: (n, 3, h, w) float32 in [-1, 1] to (n, rows, columns)."""
     import torch
-
-    from detect.networks.image.torch_runner import load_network
 
     class MapOnly(torch.nn.Module):
         def __init__(self, network: torch.nn.Module) -> None:
@@ -102,7 +106,7 @@ def export_graph(folder: ModelFolder) -> bytes:
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer warns of every shape that it fixes; the parity test is the check
         torch.onnx.export(
-            MapOnly(load_network(folder)).eval(),
+            MapOnly(network).eval(),
             (torch.zeros(1, 3, _EXAMPLE_SIDE, _EXAMPLE_SIDE),),
             sink,  # type: ignore[arg-type]
             dynamo=False,

@@ -24,6 +24,7 @@ from detect.bench.perturb.base import get_perturbation
 from detect.errors import ConfigError
 from detect.evidence.image import ImageExaminer
 from detect.fusion import Calibration, ThresholdRow
+from detect.networks.image.onnx_runner import OnnxRunner, export_graph
 from detect.networks.image.patch_net import PatchNet, create
 from detect.networks.image.patch_scorer import PatchScorer
 from detect.networks.image.torch_runner import TorchRunner
@@ -147,9 +148,7 @@ def _stage_pairs(recipe: ImageRecipe, store: CropStore, folder: Path) -> PairSto
     if not vae_folder.is_dir():
         raise ConfigError(f"aligned pairs need the tiny autoencoders at {vae_folder} (recipe: pairs.vae_folder)")
     chosen = select_pair_crops(store, recipe.pairs.count, seed=recipe.seed)
-    return build_pairs(
-        store, chosen, folder, vae_folder=vae_folder, decoders=recipe.pairs.decoders, seed=recipe.seed
-    )
+    return build_pairs(store, chosen, folder, vae_folder=vae_folder, decoders=recipe.pairs.decoders, seed=recipe.seed)
 
 
 def select_pair_crops(store: CropStore, count: int, *, seed: int) -> list[Crop]:
@@ -172,7 +171,7 @@ def score_held_out(
     """Score every held-out file under both protocols of the bench; the rows are also written to `log_path`."""
     unused = Calibration("none", 1.0, 0.0, 1.0, (ThresholdRow(0.02, 0.0, 0.0),))
     examiner = ImageExaminer(
-        PatchScorer(TorchRunner(network, device=device)),
+        PatchScorer(OnnxRunner(export_graph(network)) if device == "cpu" else TorchRunner(network, device=device)),
         unused,
         model=ModelRef(recipe.name, recipe.version, ""),
         patch_side=recipe.input.patch_side,
