@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -64,6 +65,35 @@ def worst_lines(sources: Sequence[dict[str, Any]], generators: Sequence[dict[str
     if large:
         found["generator"] = min(large, key=lambda line: line["auroc_against_other_label"])
     return found
+
+
+def slice_lines(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """Return one line a group of people or content: who is accused more, and where the detector sees less."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        for name, value in (json.loads(row.slices) if row.slices else {}).items():
+            groups.setdefault((name, value), []).append(row)
+    lines = []
+    for (name, value), own in sorted(groups.items()):
+        scored = [row for row in own if row.score is not None]
+        by_label = {label: [row for row in scored if row.label == label] for label in ("real", "fake")}
+        values = {label: rank_values(found) for label, found in by_label.items()}
+        accused = {
+            label: wilson([row.verdict in ACCUSING for row in found if row.verdict])
+            for label, found in by_label.items()
+        }
+        lines.append(
+            {
+                "slice": name,
+                "value": value,
+                "real": len(by_label["real"]),
+                "fake": len(by_label["fake"]),
+                "reals_accused": accused["real"],
+                "fakes_accused": accused["fake"],
+                "auroc": _auroc_between(values["fake"], np.sort(values["real"]), higher=True),
+            }
+        )
+    return lines
 
 
 def wilson(hits: Sequence[bool]) -> dict[str, float | int] | None:

@@ -183,6 +183,7 @@ def _to_row(
         origin=item.origin,
         group=item.group,
         split=item.split,
+        slices=json.dumps(dict(item.slices), sort_keys=True) if item.slices else "",
         score=answer.score,
         raw=answer.raw,
         p_synthetic=answer.p_synthetic,

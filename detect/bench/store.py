@@ -33,6 +33,7 @@ _SCHEMA = pa.schema(
         ("origin", pa.string()),
         ("group", pa.string()),
         ("split", pa.string()),
+        ("slices", pa.string()),
         ("score", pa.float64()),
         ("raw", pa.float64()),
         ("p_synthetic", pa.float64()),
@@ -58,10 +59,10 @@ _SCHEMA = pa.schema(
 class Row:
     """One prediction of one detector on one file under one perturbation.
 
-    `perturbation` is `name@version`. `origin` is the generator of a generated file, the source of a real one. `raw` is
-    the score before calibration and caps, where the detector has one: it ranks, and calibration is fitted to it. `ms`
-    is wall time, `cpu_ms` the CPU time of the process and its children; `file_*` and the columns after them describe
-    the file that the detector was given, after the perturbation.
+    `perturbation` is `name@version`. `origin` is the generator of a generated file, the source of a real one. `slices`
+    is a JSON object of the item's groups, or empty. `raw` is the score before calibration and caps, where the detector
+    has one: it ranks, and calibration is fitted to it. `ms` is wall time, `cpu_ms` the CPU time of the process and its
+    children; `file_*` and the columns after them describe the file that the detector was given, after the perturbation.
     """
 
     detector: str
@@ -73,6 +74,7 @@ class Row:
     sha256: str = ""
     group: str = ""
     split: str = ""
+    slices: str = ""
     score: float | None = None
     raw: float | None = None
     p_synthetic: float | None = None

@@ -15,7 +15,7 @@ from detect.bench.metrics.bootstrap import Metrics, estimate, replicate_weights
 from detect.bench.metrics.decisions import decisions, risk_coverage
 from detect.bench.metrics.delong import compare_auc
 from detect.bench.metrics.ranking import Floats, Ranked
-from detect.bench.origins import origin_lines, wilson, worst_lines
+from detect.bench.origins import origin_lines, slice_lines, wilson, worst_lines
 from detect.bench.scores import Scores
 from detect.bench.store import Row
 
@@ -83,6 +83,7 @@ class _Cell:
             "generators": generators,
             "edited": origin_lines(self.rows, "edited"),
             "worst": worst_lines(sources, generators),
+            "slices": slice_lines(self.rows),
             "cost": _cost(self.rows),
         }
 

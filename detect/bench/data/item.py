@@ -30,6 +30,7 @@ class Item:
         origin: Generator of a generated file, source of a real one; the unit of resampling in all intervals.
         sha256: Of the file as listed (the original), empty when the manifest does not say.
         group: Near-duplicates and series share one; empty when unknown.
+        slices: Groups of people or content (`language`, `gender`, `skin_tone`, ...) for the fairness tables.
         facts: Size, format, duration as the manifest states them for the original file.
     """
 
@@ -44,6 +45,7 @@ class Item:
     pair: str = ""
     repo: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
+    slices: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 Columns: `label` (real | fake | edited; 0 and 1 are read as real and fake), and a file: `file` (absolute or relative to
 the manifest's folder), else `pack` (a copy next to the manifest), else `path`. Optional: `id`, `kind`, `split`,
-`generator`, `source`, `sha256`, `group`, `pair`, `repo`, and facts such as `width`, `bytes`, `format`, `duration_s`.
+`generator`, `source`, `sha256`, `group`, `pair`, `repo`, facts such as `width`, `bytes`, `format`, `duration_s`, and
+groups of people or content for the fairness tables: `language`, `accent`, `gender`, `age`, `skin_tone`, `region`,
+`category`, or any `slice_<name>`.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from detect.bench.data.item import DataSet, Item, Label
 from detect.errors import ConfigError
 
 _FACTS = ("bytes", "width", "height", "format", "duration_s", "sample_rate_hz", "pack_derived")
+_SLICES = ("language", "accent", "gender", "age", "skin_tone", "region", "category")
 _LABELS = {
     "real": Label.REAL,
     "0": Label.REAL,
@@ -139,4 +142,9 @@ def _to_item(row: Mapping[str, Any], root: Path, seen: Counter[str]) -> Item:
         pair=str(row.get("pair") or ""),
         repo=str(row.get("repo") or ""),
         facts={key: row[key] for key in _FACTS if row.get(key) not in (None, "")},
+        slices={
+            key.removeprefix("slice_"): str(value)
+            for key, value in row.items()
+            if value not in (None, "") and (key in _SLICES or key.startswith("slice_"))
+        },
     )

@@ -143,6 +143,25 @@ def origin_tables(summary: Mapping[str, Any]) -> list[Table]:
     return [table for table in tables if table.rows]
 
 
+def slice_table(summary: Mapping[str, Any]) -> Table:
+    """Return the fairness table: groups of people or content, where the data name them."""
+    rows = tuple(
+        (
+            f"{line['slice']}: {line['value']}",
+            cell["detector"],
+            _name(cell["perturbation"]),
+            f"{line['real']}+{line['fake']}",
+            percent(line["reals_accused"]),
+            percent(line["fakes_accused"]),
+            number(line["auroc"]),
+        )
+        for cell in ordered(summary)
+        for line in cell["slices"]
+    )
+    head = ("group", "detector", "files as", "real+fake", "reals accused", "fakes accused", "AUROC")
+    return Table("By group of people or content", head, rows, "Wilson intervals over files.")
+
+
 def _origin_table(cells: Sequence[Mapping[str, Any]], key: str, caption: str, word: str) -> Table:
     head = [word, "files"]
     lines: dict[str, list[str]] = {}
@@ -255,6 +274,7 @@ def all_tables(summary: Mapping[str, Any]) -> list[Table]:
         decision_table(summary),
         comparison_table(summary),
         *origin_tables(summary),
+        slice_table(summary),
         cost_table(summary),
         error_table(summary),
     ]

@@ -40,8 +40,8 @@ code { font-size: .85em; }
 <h1>{{ title }}</h1>
 {% if run %}<p>{% for label, files in run["items"].items() -%}
 {{ files }} {{ label }}{{ ", " if not loop.last }}{% endfor %} files;
-data hash <code>{{ run.data_hash[:16] }}</code>; seed {{ run.seed }}; intervals from {{ replicates }} draws of sources and
-generators.</p>
+data hash <code>{{ run.data_hash[:16] }}</code>; seed {{ run.seed }};
+intervals from {{ replicates }} draws of sources and generators.</p>
 {% if absent %}<p class="warning">{{ absent }} listed files were not on the machine of this run and are in no figure.
 </p>{% endif %}{% endif %}
 {% if plots %}<h2>Charts</h2>
