@@ -228,7 +228,7 @@ def _parse_json(document: Any) -> _Parsed | None:
     return None
 
 
-def _parse_lote(lote: Mapping[str, Any]) -> _Parsed:
+def _parse_lote(lote: Mapping[str, Any]) -> _Parsed | None:
     """Read an ETSI TS 119 602 list of trusted entities; services that are not trusted any more are left out."""
     about = lote.get("ListAndSchemeInformation", {})
     title = " ".join(str(item.get("value", "")) for item in about.get("SchemeName", []))
@@ -239,9 +239,12 @@ def _parse_lote(lote: Mapping[str, Any]) -> _Parsed:
             if facts.get("ServiceStatus", TRUSTED_STATUS) == TRUSTED_STATUS:
                 certificates = facts.get("ServiceDigitalIdentity", {}).get("X509Certificates", [])
                 blocks += [block_from_der(str(item.get("val", ""))) for item in certificates]
+    kept = tuple(dict.fromkeys(block for block in blocks if block))
+    if not kept:
+        return None
     return _Parsed(
         "official_tsa" if "TSA" in title.split() else "official",
-        tuple(dict.fromkeys(block for block in blocks if block)),
+        kept,
         issued=str(about.get("ListIssueDateTime") or ""),
         next_update=str(about.get("NextUpdate") or ""),
     )
