@@ -100,8 +100,8 @@ def pgd(box: WhiteBox, settings: AttackSettings) -> Perturbation:
         return save_png(attack(_middle(open_rgb(file)), box, settings, rng), stem)
 
     about = (
-        f"PGD on {box.name} ({box.fingerprint[:24]}), epsilon {settings.epsilon}/255, {settings.steps} steps, away from "
-        f"its own decision; middle {MAX_SIDE} px, PNG."
+        f"PGD on {box.name} ({box.fingerprint[:24]}), epsilon {settings.epsilon}/255, {settings.steps} steps, "
+        f"away from its own decision; middle {MAX_SIDE} px, PNG."
     )
     return Perturbation(f"pgd-{box.name}-{settings.epsilon}", 1, "image", about, change)
 

@@ -44,7 +44,8 @@ def hash_grey(grey: npt.NDArray[np.float64]) -> Bits:
 def distances(first: Bits, second: Bits) -> npt.NDArray[np.int64]:
     """Return the number of differing bits of each pair, shape (first, second)."""
     a, b = 2.0 * first.astype(np.float32) - 1, 2.0 * second.astype(np.float32) - 1
-    return ((first.shape[1] - a @ b.T) / 2).round().astype(np.int64)
+    differing: npt.NDArray[np.int64] = ((first.shape[1] - a @ b.T) / 2).round().astype(np.int64)
+    return differing
 
 
 def _to_grey(picture: Image.Image) -> npt.NDArray[np.float64]:

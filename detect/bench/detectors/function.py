@@ -48,6 +48,21 @@ def load_function(spec: str, *, name: str = "", workers: int = 1) -> FunctionDet
     Raises:
         ConfigError: The module or the callable does not exist.
     """
+    target, fingerprint = load_target(spec)
+    if inspect.isclass(target):
+        target = target()
+    function = target if callable(target) else getattr(target, "predict", None)
+    if function is None:
+        raise ConfigError(f"{spec} is neither callable nor has predict()")
+    return FunctionDetector(name=name or spec, predict=function, fingerprint=fingerprint, workers=workers)
+
+
+def load_target(spec: str) -> tuple[Any, str]:
+    """Return what `module:attribute` or `file.py:attribute` names, and a fingerprint of its source.
+
+    Raises:
+        ConfigError: The module or the attribute does not exist.
+    """
     place, _, attribute = spec.rpartition(":")
     if not place:
         raise ConfigError(f"{spec!r} is not of the form module:callable")
@@ -55,14 +70,7 @@ def load_function(spec: str, *, name: str = "", workers: int = 1) -> FunctionDet
     target = getattr(module, attribute, None)
     if target is None:
         raise ConfigError(f"{place} has no {attribute!r}")
-    if inspect.isclass(target):
-        target = target()
-    function = target if callable(target) else getattr(target, "predict", None)
-    if function is None:
-        raise ConfigError(f"{spec} is neither callable nor has predict()")
-    return FunctionDetector(
-        name=name or spec, predict=function, fingerprint=_fingerprint(spec, module), workers=workers
-    )
+    return target, _fingerprint(spec, module)
 
 
 def _import_module(place: str) -> Any:

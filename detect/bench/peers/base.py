@@ -89,6 +89,12 @@ def load_peer(name: str, *, peers_dir: Path | None, peers_code: Path | None, dev
     Raises:
         ConfigError: Unknown name, weights or checkout missing; the message says what belongs where.
     """
+    weights, code, fingerprint = find_parts(name, peers_dir=peers_dir, peers_code=peers_code)
+    return PeerDetector(name=name, fingerprint=fingerprint, judge=PEERS.get(name).build(weights, code, device))
+
+
+def find_parts(name: str, *, peers_dir: Path | None, peers_code: Path | None) -> tuple[Path, Path | None, str]:
+    """Return a peer's weights, its checkout and its fingerprint; raises as `load_peer`."""
     list_peers()
     peer = PEERS.get(name)
     if peers_dir is None:
@@ -100,7 +106,7 @@ def load_peer(name: str, *, peers_dir: Path | None, peers_code: Path | None, dev
     if peer.needs_code and (code is None or not code.is_dir()):
         raise ConfigError(f"peer {name} needs a checkout of {peer.repository} at <--peers-code>/{peer.folder}")
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:16]
-    return PeerDetector(name=name, fingerprint=f"peer {name} {digest}", judge=peer.build(weights, code, device))
+    return weights, code, f"peer {name} {digest}"
 
 
 def find_peers(media: str, *, peers_dir: Path, peers_code: Path | None) -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from detect.bench.detectors.base import Prediction
-from detect.bench.peers.base import PEERS, Judge, Peer, import_file
+from detect.bench.peers.base import PEERS, Judge, Peer, find_parts, import_file
 from detect.bench.perturb.pixels import open_rgb
 from detect.errors import ConfigError
 
@@ -33,17 +34,34 @@ def _judge_logit(net: Any, transform: Any, device: str) -> Judge:
     return judge
 
 
-def build_ferretnet(weights: Path, code: Path | None, device: str) -> Judge:
-    """Load FerretNet-S (its `configs/Test.yaml` with dim 32): centre crop 256, padded when smaller, CLIP norm."""
+def _ferretnet(weights: Path, code: Path | None) -> Any:
     import torch
-    from torchvision.transforms import CenterCrop, Compose, Normalize, ToTensor
 
     source = _need(code) / "src" / "model"
     lpd = import_file(source / "lpd.py").get_lpd_dict()
     net = import_file(source / "ferretnet.py").Ferret(3, 1, 32, [2, 2], "median", 3, lpd)
     state = torch.load(weights, map_location="cpu", weights_only=True)
     net.load_state_dict(state.get("model", state))
-    return _judge_logit(net, Compose([CenterCrop((256, 256)), ToTensor(), Normalize(*_CLIP)]), device)
+    return net.eval()
+
+
+def build_ferretnet(weights: Path, code: Path | None, device: str) -> Judge:
+    """Load FerretNet-S (its `configs/Test.yaml` with dim 32): centre crop 256, padded when smaller, CLIP norm."""
+    from torchvision.transforms import CenterCrop, Compose, Normalize, ToTensor
+
+    transform = Compose([CenterCrop((256, 256)), ToTensor(), Normalize(*_CLIP)])
+    return _judge_logit(_ferretnet(weights, code), transform, device)
+
+
+def _ladeda(weights: Path, code: Path | None) -> Any:
+    import torch
+
+    net = import_file(_need(code) / "networks" / "Tiny_LaDeDa.py").tiny_ladeda("right_diag")
+    net.fc = torch.nn.Linear(8, 1)
+    state = torch.load(weights, map_location="cpu", weights_only=True)
+    state = state.get("model", state)
+    net.load_state_dict({key.removeprefix("module."): value for key, value in state.items()})
+    return net.eval()
 
 
 def build_ladeda(weights: Path, code: Path | None, device: str) -> Judge:
@@ -51,15 +69,32 @@ def build_ladeda(weights: Path, code: Path | None, device: str) -> Judge:
 
     The pre-processing is not stored with the weights; `right_diag` is the repository's default.
     """
-    import torch
     from torchvision.transforms import Compose, Normalize, Resize, ToTensor
 
-    net = import_file(_need(code) / "networks" / "Tiny_LaDeDa.py").tiny_ladeda("right_diag")
-    net.fc = torch.nn.Linear(8, 1)
-    state = torch.load(weights, map_location="cpu", weights_only=True)
-    state = state.get("model", state)
-    net.load_state_dict({key.removeprefix("module."): value for key, value in state.items()})
-    return _judge_logit(net, Compose([Resize((256, 256)), ToTensor(), Normalize(*_IMAGENET)]), device)
+    transform = Compose([Resize((256, 256)), ToTensor(), Normalize(*_IMAGENET)])
+    return _judge_logit(_ladeda(weights, code), transform, device)
+
+
+def differentiable_peer(
+    name: str, *, peers_dir: Path | None, peers_code: Path | None, device: str
+) -> tuple[Callable[[Any], Any], str]:
+    """Return a peer's logit as a differentiable function of (1, 3, H, W) in [0, 1], and its fingerprint.
+
+    Raises:
+        ConfigError: No such peer with gradients, or weights or code are missing.
+    """
+    from torchvision.transforms import CenterCrop, Compose, Normalize, Resize
+
+    makers = {
+        "ferretnet-s": (_ferretnet, Compose([CenterCrop((256, 256)), Normalize(*_CLIP)])),
+        "tiny-ladeda-wildrf": (_ladeda, Compose([Resize((256, 256), antialias=True), Normalize(*_IMAGENET)])),
+    }
+    if name not in makers:
+        raise ConfigError(f"peer {name!r} gives no gradients here (there are: {', '.join(sorted(makers))})")
+    weights, code, fingerprint = find_parts(name, peers_dir=peers_dir, peers_code=peers_code)
+    make, transform = makers[name]
+    net = make(weights, code).to(device)
+    return lambda x: net(transform(x)), fingerprint
 
 
 def build_classnseg(weights: Path, code: Path | None, device: str) -> Judge:
