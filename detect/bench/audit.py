@@ -10,16 +10,22 @@ For each equalisation the same files are judged before and after. Three things a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from detect.bench.measure import BenchOptions, Progress, Tell, measure
 from detect.bench.metrics.bootstrap import Estimate, estimate, replicate_weights
 from detect.bench.metrics.ranking import Ranked
+from detect.bench.perturb.audit import AUDITS
+from detect.bench.probe import medium_of
+from detect.bench.report import read_run
 from detect.bench.scores import Scores
 from detect.bench.store import Row
+from detect.bench.tables.markdown import render_table
 from detect.bench.tables.model import Table, number
 from detect.bench.trivial import NAME as TRIVIAL
 from detect.errors import ConfigError
@@ -67,6 +73,29 @@ class Audit:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON-ready form."""
         return asdict(self)
+
+
+def run_audit(options: BenchOptions, *, progress: Progress | None = None, tell: Tell = lambda text: None) -> Audit:
+    """Judge the files as they are and under every equalisation of their medium, and return the audit.
+
+    Writes `audit.json` and `audit.md` beside the predictions.
+
+    Args:
+        options: As for `measure`; its perturbations are replaced, and exactly one detector is audited.
+        progress: Told about rows.
+        tell: Told about absent files.
+    """
+    conditions = (_BEFORE, *AUDITS[medium_of(options.kind)])
+    measure(replace(options, perturbations=conditions), progress=progress, tell=tell)
+    rows, _ = read_run(options.out)
+    names = sorted({row.detector for row in rows if row.detector != TRIVIAL})
+    if len(names) != 1:
+        raise ConfigError(f"an audit judges one detector; {options.out} holds {', '.join(names)}")
+    found = audit(rows, detector=names[0], replicates=options.replicates)
+    text = json.dumps(found.to_dict(), indent=1, ensure_ascii=False) + "\n"
+    (options.out / "audit.json").write_text(text, encoding="utf-8")
+    (options.out / "audit.md").write_text(render_table(audit_table(found)), encoding="utf-8")
+    return found
 
 
 def audit(rows: Sequence[Row], *, detector: str, replicates: int = 1000, seed: int = 0) -> Audit:

@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from detect.bench.report import read_run
+from detect.bench.summary import SummarySettings, summarize
 from detect.bench.tables.markdown import render_table
 from detect.bench.tables.model import Table, number, percent
 from detect.errors import ConfigError
+from detect.serialize import to_plain
 
 CARD_VERSION = "1"
+
+
+def write_card(folder: Path, model_folder: Path, *, detector: str, replicates: int = 1000) -> str:
+    """Write `error_card.json` and `ERROR_CARD.md` of a run into a model folder and return the Markdown.
+
+    Raises:
+        ConfigError: The folder has no config.json, or the run no rows of that detector.
+    """
+    config_file = model_folder / "config.json"
+    if not config_file.is_file():
+        raise ConfigError(f"{model_folder} is not a model folder: no config.json")
+    config = json.loads(config_file.read_text(encoding="utf-8"))
+    model = {key: str(config.get(key, "")) for key in ("name", "version", "sha256")}
+    rows, run = read_run(folder)
+    chosen = [row for row in rows if row.detector == detector] or rows
+    summary = to_plain(summarize(chosen, settings=SummarySettings(replicates=replicates), run=run))
+    card = make_card(summary, detector=detector, model=model)
+    text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
+    (model_folder / "error_card.json").write_text(text, encoding="utf-8")
+    markdown = render_card(card)
+    (model_folder / "ERROR_CARD.md").write_text(markdown, encoding="utf-8")
+    return markdown
 
 
 def make_card(summary: Mapping[str, Any], *, detector: str, model: Mapping[str, str]) -> dict[str, Any]:

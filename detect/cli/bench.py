@@ -1,22 +1,54 @@
-"""`witnessmark bench`: numbers about any detector. Data go to stdout, progress to stderr."""
+"""`witnessmark bench`: numbers about any detector. Tables go to stdout, progress to stderr."""
 
 from __future__ import annotations
 
+import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from detect.bench.measure import BenchOptions, Progress
+from detect.cli.exits import ExitCode
+from detect.cli.output import emit, tell
+
 if TYPE_CHECKING:
-    from detect.bench.data.item import DataSet
-    from detect.bench.detectors.base import Detector
+    from types import TracebackType
 
-ManifestOption = Annotated[
-    Path, typer.Option("--manifest", help="Manifest, labelled folders, protocol or Croissant file.")
+_TELL_EVERY_S = 10.0
+
+app = typer.Typer(
+    no_args_is_help=True, help="Measure detectors on labelled files; predictions first, tables from them."
+)
+
+Manifest = Annotated[Path, typer.Option("--manifest", help="Manifest, labelled folders, protocol or Croissant file.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder of the run; an interrupted run in it goes on.")]
+Split = Annotated[str, typer.Option(help="Split to judge; empty = all rows.")]
+TrainSplit = Annotated[str, typer.Option(help="Split that the trivial baseline learns from; empty = no baseline.")]
+Limit = Annotated[int, typer.Option(min=0, help="At most so many files, balanced; 0 = all.")]
+Layout = Annotated[
+    str, typer.Option(help="auto, manifest, folders, asvspoof, in-the-wild, deepfakebench or croissant.")
 ]
-OutOption = Annotated[Path, typer.Option("--out", help="Folder of the run; an interrupted run in it goes on.")]
-
-app = typer.Typer(no_args_is_help=True, help="Numbers about any detector, recomputable from its predictions.")
+Detectors = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--detector", help="ours, ours-cheap, ours@FOLDER, peer:NAME, module:callable, cmd:..., http://..., a file."
+    ),
+]
+Perturbations = Annotated[
+    list[str] | None, typer.Option("--perturbation", help="Change before judging. Default: clean, laundered.")
+]
+Files = Annotated[Path | None, typer.Option(help="Folder that relative paths start from.")]
+Seed = Annotated[int, typer.Option(help="Seed of the perturbations.")]
+Chunk = Annotated[int, typer.Option(min=1, help="Files between two writes.")]
+Workers = Annotated[int, typer.Option(min=1, help="Threads for functions, commands and servers.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N.")]
+Peers = Annotated[Path | None, typer.Option("--peers", help="Folder of published detectors' weights.")]
+PeersCode = Annotated[Path | None, typer.Option(help="Folder of published detectors' checkouts.")]
+Replicates = Annotated[int, typer.Option(min=0, help="Bootstrap draws for intervals; 0 = none.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")]
+Kind = Annotated[str, typer.Option(help="image, audio, video, face or music.")]
 
 
 def register(parent: typer.Typer) -> None:
@@ -24,239 +56,249 @@ def register(parent: typer.Typer) -> None:
     parent.add_typer(app, name="bench")
 
 
-def _measure(
-    kind: str,
-    manifest: Path,
-    split: str,
-    out: Path,
-    *,
-    limit: int,
-    perturbations: list[str],
-    detectors: list[str],
-    train_split: str,
-    layout: str,
-    files: Path | None,
-    seed: int,
-    chunk: int,
-    workers: int,
-    device: str,
-    peers: Path | None,
-    peers_code: Path | None,
-    retry_errors: bool,
-    replicates: int,
-) -> None:
-    """Run what is missing, then write and print the report."""
-    from detect.bench.data.source import read_data
-    from detect.bench.detectors.resolve import ResolveSettings, resolve
-    from detect.bench.perturb import get_perturbation
-    from detect.bench.probe import medium_of
-    from detect.bench.run import RunSettings, run
-
-    data = read_data(manifest, kind=kind, splits=(split,) if split else (), layout=layout, files=files)
-    data = _limited(data, limit)
-    _tell_absent(data)
-    settings = ResolveSettings(device=device, workers=workers, peers_dir=peers, peers_code=peers_code)
-    specs = [*detectors, *_peer_specs(kind, detectors, settings)]
-    resolved: list[Detector] = [resolve(spec, settings) for spec in specs]
-    changes = [get_perturbation(name, media=medium_of(kind)) for name in perturbations]
-    with _Progress() as progress:
-        run(
-            data,
-            resolved,
-            changes,
-            out=out,
-            settings=RunSettings(seed=seed, chunk=chunk, retry_errors=retry_errors),
-            progress=progress.update,
-            about={"manifest": str(manifest), "kind": kind, "split": split, "limit": limit},
-        )
-        if train_split:
-            train = read_data(manifest, kind=kind, splits=(train_split,), layout=layout, files=files)
-            _add_baseline(train, data, changes, out, seed, progress)
-    _report(out, replicates)
-
-
-def _peer_specs(kind: str, detectors: list[str], settings: Any) -> list[str]:
-    """Return all runnable peers of this kind when --peers is given and none is asked for by name."""
-    if settings.peers_dir is None or any("peer:" in spec for spec in detectors):
-        return []
-    from detect.bench.peers import find_peers
-
-    names = find_peers(kind, peers_dir=settings.peers_dir, peers_code=settings.peers_code)
-    typer.echo(f"peers: {', '.join(names) or 'none runnable'}", err=True)
-    return [f"{name}=peer:{name}" for name in names]
-
-
-def _limited(data: DataSet, limit: int) -> DataSet:
-    from dataclasses import replace
-
-    from detect.bench.data.item import take_balanced
-
-    return data if limit <= 0 else replace(data, items=take_balanced(data.items, limit))
-
-
-def _tell_absent(data: DataSet) -> None:
-    absent = sum(data.absent.values())
-    if absent:
-        typer.echo(f"{absent} listed files are not on this machine; {len(data.items)} are judged", err=True)
-
-
-def _add_baseline(train: DataSet, data: DataSet, changes: list[Any], out: Path, seed: int, progress: Any) -> None:
-    """Add the trivial-feature baseline's rows, on the raw files and after each perturbation, where missing."""
-    from detect.bench.perturb import PERTURBATIONS
-    from detect.bench.store import PredictionStore
-    from detect.bench.trivial import NAME, baseline_rows
-    from detect.errors import ConfigError
-
-    store = PredictionStore(out)
-    rows = store.read()
-    there = {(row.detector, row.perturbation) for row in rows}
-    with store.lock():
-        for change in [PERTURBATIONS.get("none"), *(change for change in changes if change.change is not None)]:
-            if (NAME, change.id) in there:
-                continue
-            try:
-                store.append(baseline_rows(train, data, change, done=rows, seed=seed, step=progress.note))
-            except ConfigError as error:
-                typer.echo(f"no trivial baseline: {error}", err=True)
-        store.merge()
-
-
-def _report(out: Path, replicates: int) -> None:
-    from detect.bench.report import write_report
-    from detect.bench.summary import SummarySettings
-    from detect.bench.tables.markdown import render_report
-
-    typer.echo(render_report(write_report(out, settings=SummarySettings(replicates=replicates))))
-    typer.echo(f"written: {out}/predictions.parquet, metrics.json, report.md, report.html, tables.tex, plots/", err=True)
-
-
-class _Progress:
-    """A progress bar on stderr; plain lines now and then when stderr is no terminal."""
+class _Bar(Progress):
+    """A progress bar on stderr; a plain line now and then when stderr is no terminal."""
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as RichProgress
 
-        self._console = Console(stderr=True)
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=self._console,
-            disable=not self._console.is_terminal,
-        )
+        self._is_terminal = Console(stderr=True).is_terminal
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bar = RichProgress(*columns, console=Console(stderr=True), disable=not self._is_terminal)
         self._task = self._bar.add_task("reading", total=None)
         self._told = 0.0
 
-    def __enter__(self) -> _Progress:
+    def __enter__(self) -> _Bar:
         self._bar.start()
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._bar.stop()
 
     def update(self, done: int, total: int, what: str) -> None:
-        """Show the rows done."""
         self._bar.update(self._task, completed=done, total=total, description=what)
-        self._tell(f"{done}/{total} {what}", last=done == total)
+        if not self._is_terminal and (done == total or time.monotonic() - self._told > _TELL_EVERY_S):
+            self._told = time.monotonic()
+            tell(f"{done}/{total} {what}")
 
     def note(self, what: str) -> None:
-        """Show what is going on besides rows."""
         self._bar.update(self._task, description=what)
 
-    def _tell(self, text: str, *, last: bool) -> None:
-        import time
 
-        if not self._console.is_terminal and (last or time.monotonic() - self._told > 10):
-            self._told = time.monotonic()
-            typer.echo(text, err=True)
+def _print(out: Path, metrics: dict[str, Any], *, as_json: bool) -> None:
+    from detect.bench.tables.markdown import render_report
+
+    emit(json.dumps(metrics, ensure_ascii=False) + "\n" if as_json else render_report(metrics) + "\n")
+    tell(f"written: {out}/predictions.parquet, metrics.json, report.md, report.html, tables.tex, plots/")
 
 
 def _add_kind(kind: str) -> None:
-    @app.command(kind, help=f"Judge the {kind} files of a manifest and print the tables.")
+    @app.command(kind, help=f"Judge the {kind} files of a data set and print the tables.")
     def command(
-        manifest: ManifestOption,
-        out: OutOption,
-        split: Annotated[str, typer.Option(help="Split to judge; empty = all rows.")] = "val",
-        limit: Annotated[int, typer.Option(min=0, help="At most so many files, balanced; 0 = all.")] = 0,
-        perturbation: Annotated[
-            list[str] | None, typer.Option(help="Change before judging; may be repeated. Default: clean, laundered.")
-        ] = None,
-        detector: Annotated[
-            list[str] | None,
-            typer.Option(help="ours, module:callable, cmd:..., http://..., predictions file; may be repeated."),
-        ] = None,
-        train_split: Annotated[
-            str, typer.Option(help="Split that the trivial baseline learns from; empty = no baseline.")
-        ] = "train",
-        layout: Annotated[
-            str, typer.Option(help="auto, manifest, folders, asvspoof, in-the-wild, deepfakebench, croissant.")
-        ] = "auto",
-        files: Annotated[Path | None, typer.Option(help="Folder that relative paths start from.")] = None,
-        seed: Annotated[int, typer.Option(help="Seed of the perturbations.")] = 0,
-        chunk: Annotated[int, typer.Option(min=1, help="Files between two writes.")] = 32,
-        workers: Annotated[int, typer.Option(min=1, help="Threads for functions, commands and servers.")] = 1,
-        device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N.")] = "auto",
-        peers: Annotated[Path | None, typer.Option(help="Folder of published detectors' weights.")] = None,
-        peers_code: Annotated[Path | None, typer.Option(help="Folder of published detectors' checkouts.")] = None,
+        manifest: Manifest,
+        out: Out,
+        split: Split = "val",
+        limit: Limit = 0,
+        perturbation: Perturbations = None,
+        detector: Detectors = None,
+        train_split: TrainSplit = "train",
+        attack: Annotated[
+            str,
+            typer.Option(help="Also attack this white box by PGD: ours, a model folder, peer:NAME, module:callable."),
+        ] = "",
+        epsilon: Annotated[list[int] | None, typer.Option(help="Strength of the attack in grey levels.")] = None,
+        layout: Layout = "auto",
+        files: Files = None,
+        seed: Seed = 0,
+        chunk: Chunk = 32,
+        workers: Workers = 1,
+        device: Device = "auto",
+        peers: Peers = None,
+        peers_code: PeersCode = None,
+        max_false_positive_rate: Annotated[float, typer.Option(help="Accusation budget of our verdicts.")] = 0.02,
         retry_errors: Annotated[bool, typer.Option(help="Judge files again that failed before.")] = False,
-        replicates: Annotated[int, typer.Option(min=0, help="Bootstrap replicates for intervals.")] = 1000,
+        replicates: Replicates = 1000,
+        as_json: AsJson = False,
     ) -> None:
-        _measure(
-            kind,
-            manifest,
-            split,
-            out,
-            limit=limit,
-            perturbations=perturbation or ["clean", "laundered"],
-            detectors=detector or ["ours"],
+        from detect.bench.detectors.resolve import ResolveSettings
+        from detect.bench.measure import measure
+        from detect.bench.run import RunSettings
+
+        options = BenchOptions(
+            kind=kind,
+            manifest=manifest,
+            out=out,
+            split=split,
             train_split=train_split,
+            detectors=tuple(detector or ("ours",)),
+            perturbations=tuple(perturbation or (() if attack else ("clean", "laundered"))),
+            attack=attack,
+            epsilons=tuple(epsilon or (0, 1, 2, 4, 8)),
+            limit=limit,
             layout=layout,
             files=files,
-            seed=seed,
-            chunk=chunk,
-            workers=workers,
-            device=device,
-            peers=peers,
-            peers_code=peers_code,
-            retry_errors=retry_errors,
+            resolve=ResolveSettings(
+                device=device,
+                workers=workers,
+                peers_dir=peers,
+                peers_code=peers_code,
+                max_false_positive_rate=max_false_positive_rate,
+            ),
+            run=RunSettings(seed=seed, chunk=chunk, retry_errors=retry_errors),
             replicates=replicates,
         )
+        with _Bar() as bar:
+            metrics = measure(options, progress=bar, tell=tell)
+        _print(out, metrics, as_json=as_json)
 
 
 for _kind in ("image", "audio", "video", "face", "music"):
     _add_kind(_kind)
 
 
+@app.command("report")
+def report(
+    folder: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    replicates: Replicates = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Recompute all metrics and tables of a run from its predictions."""
+    from detect.bench.report import write_report
+    from detect.bench.summary import SummarySettings
+
+    _print(folder, write_report(folder, settings=SummarySettings(replicates=replicates)), as_json=as_json)
+
+
 @app.command("import")
 def import_scores(
     scores: Annotated[Path, typer.Argument(help="Score file: CSV, JSON Lines, Parquet or ASVspoof text.")],
-    manifest: ManifestOption,
-    out: OutOption,
-    kind: Annotated[str, typer.Option(help="image, audio, video, face, music.")] = "audio",
+    manifest: Manifest,
+    out: Out,
+    kind: Kind = "audio",
     name: Annotated[str, typer.Option(help="Word for the tables; default the file's.")] = "",
-    split: Annotated[str, typer.Option(help="Split of the manifest; empty = all rows.")] = "",
+    split: Split = "",
     larger_is: Annotated[str, typer.Option(help="What a larger bare score means: synthetic or real.")] = "synthetic",
-    layout: Annotated[str, typer.Option(help="Layout of --manifest; auto guesses.")] = "auto",
-    replicates: Annotated[int, typer.Option(min=0, help="Bootstrap replicates for intervals.")] = 1000,
+    layout: Layout = "auto",
+    replicates: Replicates = 1000,
+    as_json: AsJson = False,
 ) -> None:
     """Measure scores that were made elsewhere; the media need not be on this machine."""
     from detect.bench.data.source import read_data
     from detect.bench.detectors.recorded import read_scores
+    from detect.bench.report import write_report
     from detect.bench.run import import_predictions
+    from detect.bench.summary import SummarySettings
 
     data = read_data(manifest, kind=kind, splits=(split,) if split else (), layout=layout)
-    predictions = read_scores(scores, larger_is=larger_is)
-    about = {"manifest": str(manifest), "scores": str(scores), "kind": kind}
-    import_predictions(data, name or scores.stem, predictions, out=out, about=about)
-    _report(out, replicates)
+    about = {"manifest": str(manifest), "scores": str(scores), "kind": kind, "split": split}
+    import_predictions(data, name or scores.stem, read_scores(scores, larger_is=larger_is), out=out, about=about)
+    _print(out, write_report(out, settings=SummarySettings(replicates=replicates)), as_json=as_json)
 
 
-@app.command("report")
-def report(
-    folder: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    replicates: Annotated[int, typer.Option(min=0, help="Bootstrap replicates for intervals.")] = 1000,
+@app.command("audit")
+def audit(
+    detector: Annotated[str, typer.Argument(help="Detector, as for --detector.")],
+    manifest: Annotated[Path, typer.Argument(help="Manifest, labelled folders, protocol or Croissant file.")],
+    out: Out,
+    kind: Kind = "image",
+    split: Split = "val",
+    train_split: TrainSplit = "train",
+    limit: Limit = 0,
+    layout: Layout = "auto",
+    device: Device = "auto",
+    workers: Workers = 1,
+    peers: Peers = None,
+    peers_code: PeersCode = None,
+    replicates: Replicates = 1000,
+    fail_if_leaky: Annotated[bool, typer.Option(help="Exit with 3 when the detector is leaky.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Recompute all metrics and tables of a run from its predictions."""
-    _report(folder, replicates)
+    """Show how much of a detector's AUROC vanishes when format, size and quality say nothing."""
+    from detect.bench.audit import audit_table, run_audit
+    from detect.bench.detectors.resolve import ResolveSettings
+    from detect.bench.tables.markdown import render_table
+
+    options = BenchOptions(
+        kind=kind,
+        manifest=manifest,
+        out=out,
+        split=split,
+        train_split=train_split,
+        detectors=(detector,),
+        limit=limit,
+        layout=layout,
+        resolve=ResolveSettings(device=device, workers=workers, peers_dir=peers, peers_code=peers_code),
+        replicates=replicates,
+    )
+    with _Bar() as bar:
+        found = run_audit(options, progress=bar, tell=tell)
+    emit(json.dumps(found.to_dict(), ensure_ascii=False) + "\n" if as_json else render_table(audit_table(found)))
+    if fail_if_leaky and found.is_leaky:
+        raise typer.Exit(ExitCode.FLAGGED)
+
+
+@app.command("leaks")
+def leaks(
+    manifest: Annotated[Path, typer.Argument(help="Manifest, labelled folders, protocol or Croissant file.")],
+    kind: Kind = "image",
+    layout: Layout = "auto",
+    perceptual: Annotated[bool, typer.Option(help="Also look for near-copies (decodes every file).")] = True,
+    fail_if_found: Annotated[bool, typer.Option(help="Exit with 3 when the splits share anything.")] = False,
+) -> None:
+    """Look for files, near-copies, sources and groups that several splits share; prints JSON."""
+    from detect.bench.data.leaks import find_leaks
+    from detect.bench.data.source import read_data
+
+    with _Bar() as bar:
+        found = find_leaks(read_data(manifest, kind=kind, layout=layout), perceptual=perceptual, step=bar.note)
+    emit(json.dumps(found.to_dict(), indent=1, ensure_ascii=False) + "\n")
+    if fail_if_found and not found.is_clean:
+        raise typer.Exit(ExitCode.FLAGGED)
+
+
+@app.command("card")
+def card(
+    folder: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    model: Annotated[Path, typer.Option(help="Model folder that was judged; the card is written into it.")],
+    detector: Annotated[str, typer.Option(help="Its name in the run.")] = "ours",
+    replicates: Replicates = 1000,
+) -> None:
+    """Write a model's error card: `error_card.json` and `ERROR_CARD.md` beside its weights."""
+    from detect.bench.cards import write_card
+
+    emit(write_card(folder, model, detector=detector, replicates=replicates) + "\n")
+    tell(f"written: {model}/error_card.json, {model}/ERROR_CARD.md")
+
+
+@app.command("croissant")
+def croissant(
+    manifest: Annotated[Path, typer.Argument(help="Manifest, labelled folders, protocol or Croissant file.")],
+    out: Annotated[Path, typer.Option(help="Folder for croissant.json and records.csv.")],
+    license_url: Annotated[str, typer.Option("--license", help="Address of the data set's licence.")],
+    description: Annotated[str, typer.Option(help="What the data set is.")],
+    limits: Annotated[str, typer.Option(help="Known biases, and what the set cannot show.")] = "",
+    kind: Kind = "image",
+    layout: Layout = "auto",
+) -> None:
+    """Describe a data set as Croissant JSON-LD."""
+    from detect.bench.data.croissant import write_croissant
+    from detect.bench.data.source import read_data
+
+    data = read_data(manifest, kind=kind, layout=layout)
+    file = write_croissant(data, out, license_url=license_url, description=description, limits=limits)
+    tell(f"written: {file}, {file.parent}/records.csv ({len(data.items)} files)")
+
+
+@app.command("list")
+def list_parts(
+    what: Annotated[str, typer.Argument(help="perturbations, peers or detectors.")] = "perturbations",
+    kind: Kind = "image",
+) -> None:
+    """List what can be named: perturbations with their versions, peers with their licences, registered detectors."""
+    from detect.bench.catalogue import describe
+
+    emit(describe(what, kind=kind) + "\n")
