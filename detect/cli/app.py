@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -152,7 +151,7 @@ def _wanted(routed: Sequence[str]) -> str:
     words = routed
     if f"_{PROGRAM.upper()}_COMPLETE" in os.environ:
         line = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS", "")
-        words = route(shlex.split(line)[1:])
+        words = route(line.split()[1:])
     return words[0] if words else ""
 
 
