@@ -54,7 +54,7 @@ def encode_clip(container: str, *, has_video: bool, metadata: dict[str, str] | N
     with av.open(buffer, "w", format=container, options=options) as output:
         output.metadata.update(metadata or {})
         if has_video:
-            stream = output.add_stream("mpeg4" if container != "webm" else "libvpx", rate=10)
+            stream = output.add_stream("flv" if container == "flv" else "mpeg4", rate=10)
             stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
             rng = np.random.default_rng(3)
             for _ in range(10):
