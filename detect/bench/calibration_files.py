@@ -93,7 +93,7 @@ def describe(block: Mapping[str, Any]) -> str:
     """Return what was fitted and what it reaches, as Markdown."""
     held_out = block["held_out"]
     figures = Table(
-        f"Calibration {block['id']}: llr = {block['slope']:g} x score + {block['intercept']:g}, at most {block['cap']:g}",
+        f"Calibration {block['id']}: llr = {block['slope']:g} x score + {block['intercept']:g}, cap {block['cap']:g}",
         ("held-out Cllr", "before", "isotonic", "least possible (PAV)", "ECE", "real", "fake", "sources", "generators"),
         (
             (
