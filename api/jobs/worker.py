@@ -243,7 +243,6 @@ class Worker:
     def _hand_on(self, job: Analysis, remote: RemoteFile) -> None:
         stored = self._blobs.put(remote.stream, max_bytes=self._settings.max_upload_bytes)
         if self._store.fetched(job, blob=stored.blob, sha256=stored.sha256, size=stored.size, name=remote.name):
-            self._on_finished(job.id)  # a known result may have ended it
             self.wake()
         else:
             self._blobs.erase(stored.blob)

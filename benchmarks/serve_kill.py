@@ -1,0 +1,211 @@
+"""Kill -9 the server and its worker at random moments while jobs come in; every accepted job must end exactly once.
+
+    python benchmarks/serve_kill.py --jobs 500 --kills 20
+    python benchmarks/serve_kill.py --jobs 500 --kills 20 --database postgresql://user@/name
+
+Loopback only. The judge is a small one that sleeps `--judge-ms`, so what is measured is the service, not a model. Each
+process notes every job that it ended in a file of its own after the commit; a job noted twice was ended twice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[1]
+LEASE_S = 2.0
+
+
+class SleepingJudge:
+    """Reads the file and sleeps; stands for the Analyzer."""
+
+    fingerprint = "0" * 64
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+
+    def analyze(self, file: BinaryIO, *, name: str | None = None) -> Any:
+        from detect.types import Report, Verdict
+
+        file.read()
+        time.sleep(self.seconds)
+        return Report(verdict=Verdict.INCONCLUSIVE, authenticity=0.5, media=None)
+
+    def analyze_many(self, files: Iterable[BinaryIO]) -> Iterator[Any]:
+        for file in files:
+            yield self.analyze(file)
+
+
+def run_role(role: str, folder: Path, database: str, port: int, judge_ms: float) -> None:
+    """Be one process of the service."""
+    import uvicorn
+
+    from api.app import create_app, make_service
+    from api.logs import configure
+    from api.settings import Settings
+
+    configure("error")
+    settings = Settings(
+        data_dir=folder,
+        database_url=database,
+        lease_s=LEASE_S,
+        poll_s=0.1,
+        rate_limit="1000000/minute",
+        max_queue=100_000,
+        max_attempts=1000,
+    )
+    judge = SleepingJudge(judge_ms / 1000)
+    service = make_service(settings, make_judge=lambda: judge, has_worker=role == "worker")
+    if role == "api":
+        uvicorn.run(create_app(service=service), host="127.0.0.1", port=port, log_level="error", access_log=False)
+        return
+    notes = (folder / f"ended-{os.getpid()}.txt").open("a", buffering=1)
+    finish = service.store.finish
+
+    def noted(job: Any, outcome: Any) -> bool:
+        is_ended = finish(job, outcome)
+        if is_ended:
+            notes.write(job.id + "\n")
+        return is_ended
+
+    service.store.finish = noted  # type: ignore[method-assign]
+    assert service.worker is not None
+    service.worker.start()
+    threading.Event().wait()
+
+
+class Processes:
+    """The two processes under test, started again whenever they are killed."""
+
+    def __init__(self, arguments: argparse.Namespace, folder: Path, port: int) -> None:
+        self._tail = [
+            "--folder",
+            str(folder),
+            "--port",
+            str(port),
+            "--database",
+            arguments.database,
+            "--judge-ms",
+            str(arguments.judge_ms),
+        ]
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, role: str) -> None:
+        command = [sys.executable, __file__, "--role", role, *self._tail]
+        self.running[role] = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+    def kill(self, role: str) -> None:
+        self.running[role].send_signal(signal.SIGKILL)
+        self.running[role].wait()
+
+    def stop(self) -> None:
+        for role in self.running:
+            self.kill(role)
+
+
+def submit(client: httpx.Client, number: int, deadline: float) -> str | None:
+    """Submit one job until it is accepted; the key makes a repeated try the same job."""
+    while time.monotonic() < deadline:
+        try:
+            answer = client.post(
+                "/v1/analyses",
+                files={"file": (f"{number}.bin", f"job {number}".encode())},
+                headers={"Idempotency-Key": f"job-{number}"},
+            )
+            if answer.status_code in (200, 202):
+                return str(answer.json()["id"])
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.1)
+    return None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--jobs", type=int, default=500)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--judge-ms", type=float, default=20.0)
+    parser.add_argument("--database", default="")
+    parser.add_argument("--limit-s", type=float, default=300.0)
+    parser.add_argument("--role", choices=["api", "worker"])
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--port", type=int)
+    arguments = parser.parse_args()
+    if arguments.role:
+        run_role(arguments.role, arguments.folder, arguments.database, arguments.port, arguments.judge_ms)
+        return
+    with tempfile.TemporaryDirectory() as name:
+        print(json.dumps(trial(arguments, Path(name)), indent=1))
+
+
+def trial(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    chance = random.Random(arguments.seed)
+    processes = Processes(arguments, folder, port)
+    started = time.monotonic()
+    deadline = started + arguments.limit_s
+    processes.start("api")
+    processes.start("worker")
+    accepted: list[str | None] = []
+    kills: Counter[str] = Counter()
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+            accepted.append(submit(client, 0, deadline))  # both are up before the first kill
+            moments = sorted(chance.sample(range(1, arguments.jobs), arguments.kills))
+            for number in range(1, arguments.jobs):
+                if number in moments:
+                    role = chance.choice(["api", "worker"])
+                    time.sleep(chance.random() * 0.05)
+                    processes.kill(role)
+                    processes.start(role)
+                    kills[role] += 1
+                accepted.append(submit(client, number, deadline))
+            statuses = wait_for_all(client, [item for item in accepted if item], deadline)
+    finally:
+        processes.stop()
+    ended = Counter(line for path in folder.glob("ended-*.txt") for line in path.read_text().split())
+    return {
+        "database": arguments.database.partition(":")[0] or "sqlite",
+        "accepted": sum(item is not None for item in accepted),
+        "distinct": len(set(accepted)),
+        "killed": dict(kills),
+        "statuses": dict(Counter(statuses.values())),
+        "ended_twice": sum(count > 1 for count in ended.values()),
+        "seconds": round(time.monotonic() - started, 1),
+    }
+
+
+def wait_for_all(client: httpx.Client, ids: list[str], deadline: float) -> dict[str, str]:
+    statuses = dict.fromkeys(ids, "queued")
+    while time.monotonic() < deadline and any(status in ("queued", "running") for status in statuses.values()):
+        for job_id, status in statuses.items():
+            if status in ("queued", "running"):
+                try:
+                    statuses[job_id] = client.get(f"/v1/analyses/{job_id}", headers={"Prefer": "wait=5"}).json()[
+                        "status"
+                    ]
+                except httpx.HTTPError:
+                    time.sleep(0.2)
+    return statuses
+
+
+if __name__ == "__main__":
+    main()
