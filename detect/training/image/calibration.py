@@ -18,6 +18,7 @@ import numpy.typing as npt
 log = logging.getLogger(__name__)
 Floats = npt.NDArray[np.float64]
 _LEAST_SLOPE = 1e-3  # a likelihood ratio never turns a logit's direction round
+DEFAULT_BUDGET = 0.02
 BUDGETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 
 
@@ -38,8 +39,8 @@ def fit_calibration(
 
     Slope and intercept: logistic regression with every origin weighted alike and even priors. Each budget's threshold
     is the larger of two quantiles of held-out real scores: the overall one at the budget, and the one that keeps the
-    worst source with 20 or more files at `largest_source_rate` (scaled down with budgets below 2 %). Where the budget
-    asks for a smaller share than the number of real scores can show, an exponential upper tail extrapolates.
+    worst source with 20 or more files at `largest_source_rate` (stated for a budget of 2 %, scaled with others).
+    Where the budget asks for a smaller share than the number of real scores can show, an exponential tail extrapolates.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -59,7 +60,7 @@ def fit_calibration(
     rows = []
     for budget in BUDGETS:
         overall = tail_threshold(real_llr, real_weights, budget)
-        per_source = _worst_source_threshold(reals, real_llr, largest_source_rate * min(1.0, budget / 0.02))
+        per_source = _worst_source_threshold(reals, real_llr, min(1.0, largest_source_rate * budget / DEFAULT_BUDGET))
         rows.append(
             {
                 "max_false_positive_rate": budget,
