@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import random
-import signal
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -25,9 +23,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import alembic.command  # noqa: F401 - loaded before the forks
 import httpx
+import uvicorn
 
-ROOT = Path(__file__).resolve().parents[1]
+from api.app import create_app, make_service
+from api.logs import configure
+from api.settings import Settings
+from detect.types import Report, Verdict
+
 LEASE_S = 2.0
 
 
@@ -40,8 +44,6 @@ class SleepingJudge:
         self.seconds = seconds
 
     def analyze(self, file: BinaryIO, *, name: str | None = None) -> Any:
-        from detect.types import Report, Verdict
-
         file.read()
         time.sleep(self.seconds)
         return Report(verdict=Verdict.INCONCLUSIVE, authenticity=0.5, media=None)
@@ -53,12 +55,6 @@ class SleepingJudge:
 
 def run_role(role: str, folder: Path, database: str, port: int, judge_ms: float) -> None:
     """Be one process of the service."""
-    import uvicorn
-
-    from api.app import create_app, make_service
-    from api.logs import configure
-    from api.settings import Settings
-
     configure("error")
     settings = Settings(
         data_dir=folder,
@@ -90,28 +86,25 @@ def run_role(role: str, folder: Path, database: str, port: int, judge_ms: float)
 
 
 class Processes:
-    """The two processes under test, started again whenever they are killed."""
+    """The two processes under test, started again whenever they are killed.
+
+    They are forked from this one, which has loaded everything and holds no thread and no database, so that a start
+    costs milliseconds and kills can come close together.
+    """
 
     def __init__(self, arguments: argparse.Namespace, folder: Path, port: int) -> None:
-        self._tail = [
-            "--folder",
-            str(folder),
-            "--port",
-            str(port),
-            "--database",
-            arguments.database,
-            "--judge-ms",
-            str(arguments.judge_ms),
-        ]
-        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self._arguments = (folder, arguments.database, port, arguments.judge_ms)
+        self._fork = multiprocessing.get_context("fork")
+        self.running: dict[str, Any] = {}
 
     def start(self, role: str) -> None:
-        command = [sys.executable, __file__, "--role", role, *self._tail]
-        self.running[role] = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        process = self._fork.Process(target=run_role, args=(role, *self._arguments))
+        process.start()
+        self.running[role] = process
 
     def kill(self, role: str) -> None:
-        self.running[role].send_signal(signal.SIGKILL)
-        self.running[role].wait()
+        self.running[role].kill()
+        self.running[role].join()
 
     def stop(self) -> None:
         for role in self.running:
@@ -143,13 +136,7 @@ def main() -> None:
     parser.add_argument("--judge-ms", type=float, default=20.0)
     parser.add_argument("--database", default="")
     parser.add_argument("--limit-s", type=float, default=300.0)
-    parser.add_argument("--role", choices=["api", "worker"])
-    parser.add_argument("--folder", type=Path)
-    parser.add_argument("--port", type=int)
     arguments = parser.parse_args()
-    if arguments.role:
-        run_role(arguments.role, arguments.folder, arguments.database, arguments.port, arguments.judge_ms)
-        return
     with tempfile.TemporaryDirectory() as name:
         print(json.dumps(trial(arguments, Path(name)), indent=1))
 
