@@ -35,6 +35,7 @@ class BenchOptions:
         out: Folder of the run.
         split: Split to judge; empty = all rows.
         train_split: Split that the trivial baseline learns from; empty = no baseline.
+        train_limit: At most so many training files are perturbed for the baseline, spread over origins.
         detectors: Words as `detect.bench.detectors.resolve` reads them.
         perturbations: Names.
         attack: White box that PGD attacks (see `detect.bench.adversarial.white_box`); empty = none.
@@ -52,6 +53,7 @@ class BenchOptions:
     out: Path
     split: str = "val"
     train_split: str = "train"
+    train_limit: int = 600
     detectors: tuple[str, ...] = ("ours",)
     perturbations: tuple[str, ...] = ("clean", "laundered")
     attack: str = ""
@@ -157,8 +159,16 @@ def _add_baseline(
             if (TRIVIAL, change.id) in there:
                 continue
             try:
-                seed = options.run.seed
-                store.append(baseline_rows(train, data, change, done=rows, seed=seed, step=progress.note))
+                made = baseline_rows(
+                    train,
+                    data,
+                    change,
+                    done=rows,
+                    seed=options.run.seed,
+                    limit=options.train_limit,
+                    step=progress.note,
+                )
+                store.append(made)
             except ConfigError as error:
                 tell(f"no trivial baseline for {change.name}: {error}")
         store.merge()

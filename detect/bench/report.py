@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,34 @@ def read_run(folder: Path) -> tuple[list[Row], dict[str, Any]]:
         raise ConfigError(f"{folder} holds no predictions")
     facts = folder / "run.json"
     return rows, json.loads(facts.read_text(encoding="utf-8")) if facts.is_file() else {}
+
+
+def merge_runs(folders: Sequence[Path], out: Path) -> None:
+    """Join the rows of runs over the same data into a new run folder.
+
+    Raises:
+        ConfigError: Runs of other data or another seed, two versions of one detector, or `out` holds a run already.
+    """
+    if (out / "run.json").exists():
+        raise ConfigError(f"{out} holds a run already")
+    rows: list[Row] = []
+    joined: dict[str, Any] = {}
+    for folder in folders:
+        found, run = read_run(folder)
+        rows += found
+        for key in ("data_hash", "seed"):
+            if joined and joined[key] != run.get(key):
+                raise ConfigError(f"{folder} is a run with another {key}")
+        detectors = {**joined.get("detectors", {}), **run.get("detectors", {})}
+        for name, fingerprint in joined.get("detectors", {}).items():
+            if detectors[name] != fingerprint:
+                raise ConfigError(f"{folder} holds another version of detector {name!r}")
+        perturbations = list(dict.fromkeys([*joined.get("perturbations", ()), *run.get("perturbations", ())]))
+        joined = {**run, **joined, "detectors": detectors, "perturbations": perturbations}
+    store = PredictionStore(out)
+    store.append(rows)
+    store.merge()
+    (out / "run.json").write_text(json.dumps(joined, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def write_report(

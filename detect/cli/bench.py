@@ -26,6 +26,7 @@ Manifest = Annotated[Path, typer.Option("--manifest", help="Manifest, labelled f
 Out = Annotated[Path, typer.Option("--out", help="Folder of the run; an interrupted run in it goes on.")]
 Split = Annotated[str, typer.Option(help="Split to judge; empty = all rows.")]
 TrainSplit = Annotated[str, typer.Option(help="Split that the trivial baseline learns from; empty = no baseline.")]
+TrainLimit = Annotated[int, typer.Option(min=20, help="At most so many training files for the baseline.")]
 Limit = Annotated[int, typer.Option(min=0, help="At most so many files, balanced; 0 = all.")]
 Layout = Annotated[
     str, typer.Option(help="auto, manifest, folders, asvspoof, in-the-wild, deepfakebench or croissant.")
@@ -106,6 +107,7 @@ def _add_kind(kind: str) -> None:
         perturbation: Perturbations = None,
         detector: Detectors = None,
         train_split: TrainSplit = "train",
+        train_limit: TrainLimit = 600,
         attack: Annotated[
             str,
             typer.Option(help="Also attack this white box by PGD: ours, a model folder, peer:NAME, module:callable."),
@@ -134,6 +136,7 @@ def _add_kind(kind: str) -> None:
             out=out,
             split=split,
             train_split=train_split,
+            train_limit=train_limit,
             detectors=tuple(detector or ("ours",)),
             perturbations=tuple(perturbation or (() if attack else ("clean", "laundered"))),
             attack=attack,
@@ -173,6 +176,21 @@ def report(
     _print(folder, write_report(folder, settings=SummarySettings(replicates=replicates)), as_json=as_json)
 
 
+@app.command("merge")
+def merge(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of runs over the same data with the same seed.")],
+    out: Out,
+    replicates: Replicates = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Join runs, e.g. of detectors that were measured on different machines, and report them together."""
+    from detect.bench.report import merge_runs, write_report
+    from detect.bench.summary import SummarySettings
+
+    merge_runs(folders, out)
+    _print(out, write_report(out, settings=SummarySettings(replicates=replicates)), as_json=as_json)
+
+
 @app.command("import")
 def import_scores(
     scores: Annotated[Path, typer.Argument(help="Score file: CSV, JSON Lines, Parquet or ASVspoof text.")],
@@ -207,6 +225,7 @@ def audit(
     kind: Kind = "image",
     split: Split = "val",
     train_split: TrainSplit = "train",
+    train_limit: TrainLimit = 300,
     limit: Limit = 0,
     layout: Layout = "auto",
     device: Device = "auto",
@@ -228,6 +247,7 @@ def audit(
         out=out,
         split=split,
         train_split=train_split,
+        train_limit=train_limit,
         detectors=(detector,),
         limit=limit,
         layout=layout,

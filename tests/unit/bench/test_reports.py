@@ -17,7 +17,7 @@ from detect.bench.calibration_files import calibrate_run, copy_model
 from detect.bench.cards import make_card, render_card, write_card
 from detect.bench.data.leaks import find_leaks
 from detect.bench.data.manifest import read_manifest
-from detect.bench.report import write_report
+from detect.bench.report import merge_runs, write_report
 from detect.bench.store import PredictionStore, Row
 from detect.bench.summary import SummarySettings, summarize
 from detect.bench.tables import latex, markdown, page
@@ -283,3 +283,16 @@ def test_one_file_under_two_labels_is_named(tmp_path: Path) -> None:
     (tmp_path / "m.jsonl").write_text("\n".join(rows))
     found = find_leaks(read_manifest(tmp_path / "m.jsonl"), perceptual=False)
     assert found.two_labels == [("a", "b")]
+
+
+def test_runs_of_the_same_data_join_and_others_are_refused(tmp_path: Path) -> None:
+    facts = {"version": "1", "data": "d", "data_hash": "h", "seed": 0, "items": {}, "absent": [], "environment": {}}
+    for name, data_hash in (("a", "h"), ("bb", "h"), ("ccc", "other")):
+        PredictionStore(tmp_path / name).append(make_rows(name))
+        run = {**facts, "data_hash": data_hash, "detectors": {name: "1"}, "perturbations": ["clean@1"]}
+        (tmp_path / name / "run.json").write_text(json.dumps(run))
+    merge_runs([tmp_path / "a", tmp_path / "bb"], tmp_path / "both")
+    summary = write_report(tmp_path / "both", settings=FAST)
+    assert summary["run"]["detectors"] == {"a": "1", "bb": "1"} and len(summary["comparisons"]) == 1
+    with pytest.raises(ConfigError, match="another data_hash"):
+        merge_runs([tmp_path / "a", tmp_path / "ccc"], tmp_path / "bad")
