@@ -13,7 +13,6 @@ from PIL import (
     GifImagePlugin,
     Image,
     JpegImagePlugin,
-    MpoImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
     UnidentifiedImageError,
@@ -26,7 +25,7 @@ from detect.media.wire import Payload
 from detect.types import UInt8Array
 
 _PLUGINS = {
-    "jpeg": (JpegImagePlugin.JpegImageFile.format, MpoImagePlugin.MpoImageFile.format),
+    "jpeg": (JpegImagePlugin.JpegImageFile.format,),  # which hands over to MPO by itself
     "png": (PngImagePlugin.PngImageFile.format,),
     "webp": (WebPImagePlugin.WebPImageFile.format,),
     "avif": (AvifImagePlugin.AvifImageFile.format,),
@@ -36,7 +35,7 @@ _PLUGINS = {
     "bmp": (BmpImagePlugin.BmpImageFile.format,),
     "gif": (GifImagePlugin.GifImageFile.format,),
 }
-"""Sniffed format to the one or two Pillow readers that may open it; importing the plugin modules registers them."""
+"""Sniffed format to the one Pillow reader that may open it; importing the plugin modules registers them."""
 
 _ORIENTATION = 0x0112
 _TURNS = {2: (0, True), 3: (2, False), 4: (2, True), 5: (3, True), 6: (3, False), 7: (1, True), 8: (1, False)}

@@ -140,20 +140,17 @@ class Sandbox:
         raise EngineError(f"{MAX_TRIES} decoder processes in a row ended before they could begin; free memory")
 
     def _take(self, module: str) -> Worker:
-        """Return a living child, best one that has loaded the module already, and mark it busy."""
+        """Return a free child that has loaded the module, the last used one first, or a new one; mark it busy."""
         dead: list[Worker] = []
+        found = None
         with self._lock:
-            found = None
-            while found is None and self._idle:
-                at = next((i for i, worker in enumerate(self._idle) if worker.module == module), -1)
-                if at < 0:
-                    break
-                worker = self._idle.pop(at)
+            for worker in [worker for worker in reversed(self._idle) if worker.module == module]:
+                self._idle.remove(worker)
                 if worker.is_usable:
                     found = worker
                     self._busy.add(worker)
-                else:
-                    dead.append(worker)
+                    break
+                dead.append(worker)
         for worker in dead:
             worker.close()
         return found or self._start(module)

@@ -23,7 +23,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX file types")
 def nothing_takes_long() -> Iterator[None]:
     started = time.monotonic()
     yield
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30  # milliseconds on an idle machine; a hang would last for ever
 
 
 def test_a_folder(tmp_path: Path) -> None:

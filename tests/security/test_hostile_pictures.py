@@ -70,6 +70,15 @@ def test_a_picture_cut_short_is_corrupt(honest: dict[str, bytes], decode: Decode
     assert decode(content).shape == (72, 96, 3)
 
 
+@pytest.mark.parametrize("name", ["jpeg", "png", "webp", "tiff", "gif", "avif", "heic"])
+def test_a_picture_of_which_only_the_signature_is_whole_is_corrupt(
+    honest: dict[str, bytes], decode: Decode, name: str
+) -> None:
+    with pytest.raises(CorruptMediaError, match=r"header|damaged") as caught:
+        decode(honest[name][:24] + bytes(2000))
+    assert "KeyError" not in str(caught.value)
+
+
 def test_a_bomb_is_really_one(decode: Decode) -> None:
     assert (decode(bomb_png(2000)) == 0).all()
 
@@ -84,7 +93,7 @@ def test_four_hundred_megapixels_in_four_hundred_kilobytes_are_refused_before_me
     started = time.monotonic()
     with pytest.raises(MediaTooLargeError, match="scale it down"):
         decode(bomb)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30  # milliseconds, and the start of a child
     assert 0 < decoder_peak_bytes() < 200 * MIB
     assert decode(honest["png"]).shape == (72, 96, 3)
 
@@ -153,6 +162,7 @@ def test_compressed_text_that_unpacks_to_half_a_gigabyte_is_not_kept(decode: Dec
         assert "too large" in str(error).lower()
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on processor time")
 def test_a_jpeg_of_thousands_of_passes_ends_at_the_processor_limit(decode: Decode, honest: dict[str, bytes]) -> None:
     buffer = io.BytesIO()
@@ -161,7 +171,7 @@ def test_a_jpeg_of_thousands_of_passes_ends_at_the_processor_limit(decode: Decod
     last_pass = content[content.rindex(b"\xff\xda") : -2]
     stalling = content[:-2] + last_pass * (8 * MIB // len(last_pass)) + b"\xff\xd9"
     with pytest.raises((DecodeTimeoutError, CorruptMediaError)) as caught:
-        decode(stalling, limits=Limits(decode_cpu_s=1, decode_timeout_s=100))
+        decode(stalling, limits=Limits(decode_cpu_s=0.2, decode_timeout_s=200))
     assert caught.value.code == "decode_timeout"
     assert decode(honest["jpeg"]).shape == (72, 96, 3)
 

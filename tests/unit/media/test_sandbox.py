@@ -147,7 +147,7 @@ def test_warm_starts_a_child_that_the_first_call_uses(sandbox: Sandbox) -> None:
     sandbox.warm(ECHO)
     sandbox.warm(ECHO)
     assert len(sandbox._idle) == 1
-    assert sandbox.call(ECHO, {}).facts["pid"] == sandbox._idle[0].pid
+    assert sandbox.call(ECHO, {}).facts["pid"] == sandbox._idle[-1].pid
 
 
 def test_closing_ends_every_child_and_the_pool_starts_anew(sandbox: Sandbox) -> None:
