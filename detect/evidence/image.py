@@ -109,7 +109,7 @@ class ImageExaminer:
             logits = np.array([cells.mean() for cells in own])
             pooled = len(logits) - len(logits) // 2  # patches that `pool` averages
             error = float(logits.std(ddof=1) / np.sqrt(pooled)) if len(logits) > 1 else float("nan")
-            results.append(PatchResult(tuple(patches), tuple(own), pool(logits), error))
+            results.append(PatchResult(tuple(patches), tuple(own), pool(own), error))
         return results
 
     def llr(self, logit: float) -> float:
@@ -180,13 +180,15 @@ class ImageExaminer:
         return HeatMap(width, height, grid)
 
 
-def pool(logits: Float64Array) -> float:
-    """Return one logit for a picture from those of its patches: the mean of the upper half.
+def pool(maps: Sequence[Float64Array]) -> float:
+    """Return one logit for a picture from the maps of its patches: the mean of the upper half of all cells.
 
     Sky, blur and flat areas hold no trace, so the lower half mostly says how much of them a picture has. On held-out
-    training sources this gave 0.01-0.02 AUC more than the mean of all; the median and a squashed mean gave nothing.
+    training sources this gave about 0.01 AUC more than the mean of all, clean and laundered; median, maximum and a
+    squashed mean gave less, or gained on one and lost on the other.
     """
-    return float(np.sort(logits)[len(logits) // 2 :].mean())
+    cells = np.sort(np.concatenate([cells.ravel() for cells in maps]))
+    return float(cells[len(cells) // 2 :].mean())
 
 
 def _lean(llr: float) -> Reason:

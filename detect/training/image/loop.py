@@ -24,8 +24,10 @@ class Schedule:
     """Length and pace of a run.
 
     Attributes:
-        steps: Optimiser steps in all.
+        steps: Optimiser steps of the first round.
         learning_rate: Peak of AdamW, after `warmup` steps; falls by a cosine to 0 over the last `cooldown` share.
+        more_steps: Steps of a second round (warm restart, arXiv 1608.03983) that continues from the first.
+        more_rate: Its peak rate, after the same warm-up; falls by a cosine to 0 over the whole of it.
         weight_decay: Decoupled, on weights of two and more dimensions.
         averaging: Decay of the moving average whose weights are kept.
         label_smoothing: Keeps the logits finite where a training label is wrong.
@@ -36,20 +38,32 @@ class Schedule:
     learning_rate: float = 5e-4
     warmup: int = 60
     cooldown: float = 1.0
+    more_steps: int = 0
+    more_rate: float = 3e-4
     weight_decay: float = 0.03
     averaging: float = 0.995
     label_smoothing: float = 0.04
     checkpoint_every: int = 100
 
+    @property
+    def total(self) -> int:
+        """Optimiser steps in all."""
+        return self.steps + self.more_steps
+
     def rate(self, step: int) -> float:
         """Return the learning rate of `step`."""
+        if step < self.steps:
+            return self._round(step, self.steps, self.learning_rate, self.cooldown)
+        return self._round(step - self.steps, self.more_steps, self.more_rate, 1.0)
+
+    def _round(self, step: int, steps: int, peak: float, cooldown: float) -> float:
+        """Return the rate within one round: warm-up, plateau, cosine to 0."""
         if step < self.warmup:
-            return self.learning_rate * (step + 1) / self.warmup
-        start = max(self.warmup, round(self.steps * (1 - self.cooldown)))
+            return peak * (step + 1) / self.warmup
+        start = max(self.warmup, round(steps * (1 - cooldown)))
         if step < start:
-            return self.learning_rate
-        done = (step - start) / max(1, self.steps - start)
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+            return peak
+        return peak * 0.5 * (1 + math.cos(math.pi * min(1.0, (step - start) / max(1, steps - start))))
 
 
 def train(
@@ -94,7 +108,7 @@ def train(
     loader = iter(DataLoader(stream, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None))
     losses, right, started = 0.0, 0.0, time.monotonic()
     network.train()
-    while step < schedule.steps:
+    while step < schedule.total:
         torch.manual_seed(stream.plan.seed * 1_000_003 + step)  # dropout draws the same after a resume
         crops, labels = next(loader)
         crops = crops.to(device, memory_format=torch.channels_last, non_blocking=True)
@@ -126,7 +140,7 @@ def train(
             with (folder / "log.jsonl").open("a", encoding="utf-8") as sink:
                 sink.write(json.dumps(entry) + "\n")
             losses, right = 0.0, 0.0
-        if step % schedule.checkpoint_every == 0 or step == schedule.steps:
+        if step % schedule.checkpoint_every == 0 or step == schedule.total:
             _save(checkpoint, network, average, optimiser, scaler, step)
     (folder / "schedule.json").write_text(json.dumps(asdict(schedule), indent=1))
     trained = average.module

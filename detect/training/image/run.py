@@ -240,7 +240,7 @@ def export(
             "generators": len({item.origin for item in training if item.label is Label.FAKE}),
             "sources": len({item.origin for item in training if item.label is Label.REAL}),
             "seed": recipe.seed,
-            "steps": recipe.schedule.steps,
+            "steps": recipe.schedule.total,
             "held_out": summarise(scores, block),
         },
     }
