@@ -148,8 +148,9 @@ class _Spool:
         """Return everything as one array (frames, channels), in memory or mapped read-only."""
         if self._file is None:
             return np.concatenate(self._blocks)
-        self._file.flush()
-        return np.memmap(self._file, dtype=np.int16, mode="r", shape=(frames, channels))
+        with self._file as file:  # the map keeps a handle of its own
+            file.flush()
+            return np.memmap(file, dtype=np.int16, mode="r", shape=(frames, channels))
 
 
 def _settle_channels(samples: Int16Array) -> tuple[Int16Array, str]:

@@ -3,8 +3,8 @@ its repository, as delivered and after one random road."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 
 from detect.media.pcm import SAMPLE_RATE_HZ
 from detect.networks.audio.speech import WINDOW_S, SpeechNet
-from detect.training.image.calibration import HeldOutScore, fit_calibration
+from detect.training.image.calibration import HeldOutScore, fit_calibration, weighted_quantile
 from detect.training.speech.clips import Clip, Int16Array
 from detect.training.speech.crops import Crop, fill
 from detect.training.speech.recipe import CalibrationPlan
@@ -26,9 +26,14 @@ SMALL_SOURCE = 10
 
 WINDOWS_A_CLIP = 3
 
-LARGEST_SOURCE_RATE = 0.05
+SOURCE_RATE = 2.5
+"""False accusations that a single source may have, as a multiple of the budget."""
+
 MISS_RATE = 0.05
-"""Shares: false accusations in the worst source at the default budget, and generated speech that may be acquitted."""
+"""Share of generated speech that may be acquitted."""
+
+LEAST_S = 1.5
+"""Seconds; shorter recordings are never judged, so they calibrate nothing."""
 
 
 def pick_clips(clips: Sequence[Clip], plan: CalibrationPlan) -> list[Clip]:
@@ -67,6 +72,11 @@ class CalibrationWindows:
         return fill(piece, self._length)
 
 
+def judged_keys(clips: Sequence[Clip]) -> frozenset[str]:
+    """Return the keys of clips that are long enough to be judged at all."""
+    return frozenset(clip.key for clip in clips if clip.samples >= LEAST_S * SAMPLE_RATE_HZ)
+
+
 def score_held_out(
     net: SpeechNet, origins: Sequence[Clip | Crop], features: Float32Array, folds: Mapping[str, int]
 ) -> Float64Array:
@@ -89,17 +99,24 @@ def score_held_out(
 
 
 def gather_scores(
-    windows: CalibrationWindows, clean: Float64Array, crops: Sequence[Crop], laundered: Float64Array
+    windows: CalibrationWindows,
+    clean: Float64Array,
+    crops: Sequence[Crop],
+    laundered: Float64Array,
+    long_enough: Set[str],
 ) -> tuple[list[HeldOutScore], list[HeldOutScore]]:
     """Return the scores of whole recordings, and those of single windows.
 
     Clean recordings count with the mean of their windows; crops, which travelled a random road, are laundered
-    recordings of one window. Rebuilt copies are left out: nobody ships them.
+    recordings of one window. Left out are rebuilt copies, which nobody ships, and clips not in `long_enough`.
     """
     by_clip: dict[str, list[float]] = defaultdict(list)
     clips: dict[str, Clip] = {}
-    for (clip, _), logit in zip(windows.places, clean, strict=True):
-        by_clip[clip.key].append(float(logit))
+    kept = [
+        (clip, float(logit)) for (clip, _), logit in zip(windows.places, clean, strict=True) if clip.key in long_enough
+    ]
+    for clip, logit in kept:
+        by_clip[clip.key].append(logit)
         clips[clip.key] = clip
     whole = [
         HeldOutScore(bool(clips[key].label), clips[key].system, "clean", float(np.mean(logits)))
@@ -108,43 +125,41 @@ def gather_scores(
     shipped = [
         HeldOutScore(bool(crop.label), crop.system, "laundered", float(logit))
         for crop, logit in zip(crops, laundered, strict=True)
-        if not crop.copier
+        if not crop.copier and crop.key in long_enough
     ]
-    single = [
-        HeldOutScore(bool(clip.label), clip.system, "clean", float(logit))
-        for (clip, _), logit in zip(windows.places, clean, strict=True)
-    ]
+    single = [HeldOutScore(bool(clip.label), clip.system, "clean", logit) for clip, logit in kept]
     return whole + shipped, single + shipped
 
 
 def make_calibration(whole: Sequence[HeldOutScore], single: Sequence[HeldOutScore]) -> dict[str, Any]:
     """Return the `calibration` block but for its id: whole recordings, and the affine map of single windows beside it.
 
-    Each threshold is also raised until no real source with `SMALL_SOURCE` recordings or more goes over its limit.
+    Each threshold is raised until no real source with `SMALL_SOURCE` recordings or more goes over its limit, which is
+    2.5 times the budget (5 % at the default one).
     """
-    block = fit_calibration(
-        list(whole), calibration_id="", largest_source_rate=LARGEST_SOURCE_RATE, miss_rate=MISS_RATE
-    )
+    block = fit_calibration(list(whole), calibration_id="", largest_source_rate=1.0, miss_rate=MISS_RATE)
+    sources = _real_sources(whole)
     for row in block["thresholds"]:
-        rate = LARGEST_SOURCE_RATE * max(1.0, row["max_false_positive_rate"] / 0.02)
-        worst = max((_quantile(values, rate) for values in _real_sources(whole).values()), default=-np.inf)
-        row["synthetic_llr"] = round(
-            max(row["synthetic_llr"], block["slope"] * float(worst) + block["intercept"] + 1e-3), 4
-        )
-    windows = fit_calibration(list(single), calibration_id="", largest_source_rate=0.05, miss_rate=MISS_RATE)
+        rate = min(1.0, SOURCE_RATE * row["max_false_positive_rate"])
+        worst = max((_quantile(scores, rate) for scores in sources.values()), default=-np.inf)
+        least = block["slope"] * worst + block["intercept"] + 1e-3
+        row["synthetic_llr"] = round(max(row["synthetic_llr"], float(least)), 4)
+    windows = fit_calibration(list(single), calibration_id="", largest_source_rate=1.0, miss_rate=MISS_RATE)
     block["window"] = {key: windows[key] for key in ("slope", "intercept", "cap")}
     return block
 
 
-def _real_sources(scores: Sequence[HeldOutScore]) -> dict[tuple[str, str], list[float]]:
-    """Return logits by (source, perturbation) of the real sources that are large enough to count."""
-    sources: dict[tuple[str, str], list[float]] = defaultdict(list)
+def _real_sources(scores: Sequence[HeldOutScore]) -> dict[str, list[HeldOutScore]]:
+    """Return the scores of the real sources that are large enough to count."""
+    sources: dict[str, list[HeldOutScore]] = defaultdict(list)
     for score in scores:
         if not score.is_fake:
-            sources[score.origin, score.perturbation].append(score.logit)
-    return {key: values for key, values in sources.items() if len(values) >= SMALL_SOURCE}
+            sources[score.origin].append(score)
+    return {key: group for key, group in sources.items() if len(group) >= SMALL_SOURCE}
 
 
-def _quantile(values: Sequence[float], rate: float) -> float:
-    """Return the value that at most `rate` of the values lie above."""
-    return float(np.quantile(np.array(values), max(0.0, 1 - rate), method="higher"))
+def _quantile(scores: Sequence[HeldOutScore], rate: float) -> float:
+    """Return the logit that at most `rate` of one source lies above, clean and laundered recordings weighing alike."""
+    counts = Counter(score.perturbation for score in scores)
+    weights = np.array([1.0 / counts[score.perturbation] for score in scores])
+    return weighted_quantile(np.array([score.logit for score in scores]), weights, 1 - rate)

@@ -23,7 +23,6 @@ class DataPlan:
         manifests: JSONL manifests; a row needs `kind`, `label`, `split`, `repo`, and `file` or `pack`; relative paths
             are taken from the recipe's folder.
         roots: Folders that `file` and `pack` are looked up in.
-        work_dir: Where decoded clips, crops, features and checkpoints are kept.
         folds: Number of folds; a repository lies in exactly one.
         max_clips_a_system: Generated clips kept of one (repository, system); more would only repeat one voice.
         max_clips_a_source: Real clips kept of one (repository, source).
@@ -32,7 +31,6 @@ class DataPlan:
 
     manifests: tuple[str, ...]
     roots: tuple[str, ...]
-    work_dir: str
     folds: int = 3
     max_clips_a_system: int = 60
     max_clips_a_source: int = 200

@@ -20,6 +20,7 @@ from detect.training.image.calibration import HeldOutScore, summarise
 from detect.training.speech.calibrate import (
     CalibrationWindows,
     gather_scores,
+    judged_keys,
     make_calibration,
     pick_clips,
     score_held_out,
@@ -79,9 +80,11 @@ def train(
     net.to("cpu")
     folds = fold_map(crops, recipe.data.folds)
     train_heads(net, crops, features, folds, recipe, device=device)
+    round_weights(net)
     listed = crops.crops()
     clean_logits = score_held_out(net, [clip for clip, _ in windows.places], clean.load(), folds)
-    whole, single = gather_scores(windows, clean_logits, listed, score_held_out(net, listed, features.load(), folds))
+    laundered = score_held_out(net, listed, features.load(), folds)
+    whole, single = gather_scores(windows, clean_logits, listed, laundered, judged_keys(clips.clips()))
     block = make_calibration(whole, single)
     block["splice"] = splice_table(windows.places, clean_logits, block["thresholds"], seed=recipe.calibration.seed)
     return write_folder(net, recipe, out or recipe.folder, clips=clips, crops=crops, block=block, whole=whole)
@@ -141,6 +144,19 @@ def train_heads(
         net.heads[fold] = head.cpu()
 
 
+def round_weights(net: SpeechNet) -> None:
+    """Round large matrices to the half precision that they ship in, so that calibration sees what users run."""
+    with torch.no_grad():
+        for name, value in net.state_dict().items():
+            if _is_halved(name, value):
+                value.copy_(value.half().float())
+
+
+def _is_halved(name: str, value: torch.Tensor) -> bool:
+    """Return whether a tensor ships in half precision; the gate stays exact, it is small."""
+    return value.ndim >= 2 and not name.startswith("gate.")
+
+
 def write_folder(
     net: SpeechNet,
     recipe: Recipe,
@@ -156,8 +172,7 @@ def write_folder(
 
     out.mkdir(parents=True, exist_ok=True)
     state = {
-        key: value.half().contiguous() if value.ndim >= 2 and not key.startswith("gate.") else value.contiguous()
-        for key, value in net.state_dict().items()
+        key: (value.half() if _is_halved(key, value) else value).contiguous() for key, value in net.state_dict().items()
     }
     save_file(state, out / "model.safetensors")
     digest = hashlib.sha256((out / "model.safetensors").read_bytes()).hexdigest()

@@ -39,12 +39,12 @@ def splice_table(
         seed: Of the made recordings.
     """
     clarity = untouched_clarity(places, logits, seed=seed)
-    rows = []
-    for row in thresholds:
-        budget = float(row["max_false_positive_rate"])
-        if budget * SHARE * len(clarity) >= 5:
-            reached = float(np.quantile(clarity, 1 - budget * SHARE))
-            rows.append({"clarity": round(reached, 4), "llr": float(row["synthetic_llr"]) + 1e-3})
+    rows: list[dict[str, float]] = []
+    for row in sorted(thresholds, key=lambda row: float(row["max_false_positive_rate"])):
+        budget, llr = float(row["max_false_positive_rate"]), float(row["synthetic_llr"]) + 1e-3
+        is_looser = not rows or llr < rows[-1]["llr"]  # equal thresholds: only the strictest clarity may reach them
+        if budget * SHARE * len(clarity) >= 5 and is_looser:
+            rows.append({"clarity": round(float(np.quantile(clarity, 1 - budget * SHARE)), 4), "llr": llr})
     return rows
 
 
