@@ -68,25 +68,21 @@ def attack(pixels: Image.Image, box: WhiteBox, settings: AttackSettings, rng: Rn
         return pixels
     radius = settings.epsilon / 255.0
     with torch.no_grad():
-        direction = -1.0 if float(box.logit(clean).reshape(-1)[0]) > 0 else 1.0
+        base = float(box.logit(clean).reshape(-1)[0])
+    direction = -1.0 if base > 0 else 1.0
     start = rng.uniform(-radius, radius, tuple(clean.shape)).astype(np.float32)
     x = (clean + torch.from_numpy(start).to(box.device)).clamp(0.0, 1.0)
     best, best_gain = clean, 0.0
-    with torch.no_grad():
-        base = float(box.logit(clean).reshape(-1)[0])
-    for _ in range(settings.steps):
-        x = x.detach().requires_grad_(True)
+    for step in range(settings.steps + 1):
+        x = x.detach().requires_grad_(step < settings.steps)
         logit = box.logit(x).reshape(-1)[0]
-        gain = direction * (float(logit) - base)
+        gain = direction * (float(logit.detach()) - base)
         if gain > best_gain:
             best, best_gain = x.detach(), gain
-        (gradient,) = torch.autograd.grad(logit, x)
-        with torch.no_grad():
-            x = x + direction * settings.step_share * radius * gradient.sign()
+        if step < settings.steps:
+            (gradient,) = torch.autograd.grad(logit, x)
+            x = x.detach() + direction * settings.step_share * radius * gradient.sign()
             x = torch.minimum(torch.maximum(x, clean - radius), clean + radius).clamp(0.0, 1.0)
-    with torch.no_grad():
-        if direction * (float(box.logit(x).reshape(-1)[0]) - base) > best_gain:
-            best = x.detach()
     found = (best[0].permute(1, 2, 0).cpu().numpy() * 255.0).round()
     limits = np.asarray(pixels, dtype=np.float32)
     bounded = np.clip(found, limits - settings.epsilon, limits + settings.epsilon)  # rounding stays within the ball
