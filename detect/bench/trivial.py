@@ -66,7 +66,7 @@ def fit(facts: Sequence[FileFacts], labels: Sequence[Label]) -> TrivialBaseline:
 def listed_facts(item: Item) -> FileFacts:
     """Return the facts of the original file as the manifest states them, of the file at hand where it is silent."""
     facts = item.facts
-    if facts.get("bytes") and facts.get("format"):
+    if _has_facts(item):
         return FileFacts(
             bytes=int(facts["bytes"]),
             format=str(facts["format"]).lower(),
@@ -76,6 +76,10 @@ def listed_facts(item: Item) -> FileFacts:
             sample_rate_hz=_whole(facts.get("sample_rate_hz")),
         )
     return probe(item.file, medium=medium_of(item.kind))
+
+
+def _has_facts(item: Item) -> bool:
+    return bool(item.facts.get("bytes") and item.facts.get("format"))
 
 
 def baseline_rows(
@@ -102,6 +106,8 @@ def baseline_rows(
     fitting = [item for item in train.items if item.label is not Label.EDITED]
     judged = [item for item in data.items if item.label is not Label.EDITED]
     if perturbation.change is None:
+        # Facts of a listed file need no copy of it, so the raw baseline learns from the whole listing.
+        fitting += [item for item in train.missing if item.label is not Label.EDITED and _has_facts(item)]
         model = fit([listed_facts(item) for item in fitting], [item.label for item in fitting])
         facts = [listed_facts(item) for item in judged]
     else:
