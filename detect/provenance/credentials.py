@@ -33,6 +33,8 @@ def examine_credentials(path: Path, *, format: str, settings: ProvenanceSettings
     """
     trust = load_trust(settings.resolved_trust_dir())
     reading = read_manifests(path, format=format, trust=trust, settings=settings)
+    if reading.store is not None and format.lower() == "c2pa":
+        return _sidecar_alone()
     if reading.store is not None:
         return _judged(reading, reading.store, trust, settings)
     if reading.outcome is ReadOutcome.REMOTE_ONLY:
@@ -133,6 +135,16 @@ def _unread(reading: Reading) -> Evidence:
     reason = Reason("c2pa_unreadable", f"Content Credentials are present but cannot be read: {clean(reading.error)}")
     details = {"verdict": "c2pa_unreadable", "state": "unreadable", "levels": absent_levels("present, cannot be read")}
     return Evidence(SOURCE, Status.FAILED, reasons=(reason,), details=details)
+
+
+def _sidecar_alone() -> Evidence:
+    """A sidecar without its media fails every hash: that is no tampering, there is just nothing to compare with."""
+    reason = Reason(
+        "c2pa_sidecar_alone", "This is a credential without the file that it describes; nothing to compare."
+    )
+    levels = absent_levels("a sidecar without its file")
+    details = {"verdict": "c2pa_sidecar_alone", "state": "sidecar", "levels": levels}
+    return Evidence(SOURCE, Status.UNAVAILABLE, reasons=(reason,), details=details)
 
 
 def _remote(reading: Reading) -> Evidence:
