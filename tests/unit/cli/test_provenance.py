@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from detect.cli.app import run
 from detect.serialize import report_to_dict
 from detect.types import MediaFacts, MediaKind, Report, Verdict
 from tests.unit.provenance import unsigned
 from tests.unit.provenance.pki import Pki
-from tests.unit.provenance.samples import encode_picture, make_picture
+from tests.unit.provenance.samples import encode_picture, make_picture, make_scene
 from tests.unit.provenance.states import CAMERA, flip_media_byte, sign
 
 
@@ -108,14 +109,16 @@ def test_trust_update_refuses_what_is_no_list(photo: Path, source: str) -> None:
 
 def test_known_files_are_added_matched_and_flagged(photo: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("pdqhash")
-    assert run(["known", "match", "plain.jpg"]) == 2  # there is no index yet
-    assert run(["known", "add", "plain.jpg", "--as", "fake", "--source", "check 12"]) == 0
+    scene = Image.fromarray(make_scene(1))
+    (photo.parent / "scene.jpg").write_bytes(encode_picture(scene, "JPEG", quality=90))
+    (photo.parent / "again.webp").write_bytes(encode_picture(scene.resize((200, 200)), "WEBP", quality=60))
+    assert run(["known", "match", "scene.jpg"]) == 2  # there is no index yet
+    assert run(["known", "add", "scene.jpg", "--as", "fake", "--source", "check 12"]) == 0
     capsys.readouterr()
-    (photo.parent / "again.webp").write_bytes(encode_picture(make_picture().resize((200, 150)), "WEBP", quality=60))
-    assert run(["known", "match", "plain.jpg", "again.webp"]) == 3
+    assert run(["known", "match", "scene.jpg", "again.webp"]) == 3
     exact, alike = capsys.readouterr().out.splitlines()
-    assert exact.startswith("plain.jpg: exact match with known fake plain.jpg")
-    assert alike.startswith("again.webp: picture match with known fake plain.jpg")
+    assert exact.startswith("scene.jpg: exact match with known fake scene.jpg")
+    assert alike.startswith("again.webp: picture match with known fake scene.jpg")
     (photo.parent / "other.png").write_bytes(encode_picture(make_picture().rotate(90), "PNG"))
     assert run(["known", "match", "other.png"]) == 0
     assert run(["known", "add", "missing.jpg", "--as", "original"]) == 1

@@ -32,6 +32,16 @@ def make_picture(width: int = 320, height: int = 240) -> Image.Image:
     return Image.fromarray(pixels.clip(0, 255).astype("uint8"))
 
 
+def make_scene(seed: int, size: int = 300) -> np.ndarray:
+    """A picture with structure at several scales, different for each seed."""
+    rng = np.random.default_rng(seed)
+    pixels = np.zeros((size, size, 3))
+    for cells in (3, 8, 20):
+        tile = Image.fromarray(rng.integers(0, 255, (cells, cells, 3), dtype=np.uint8))
+        pixels += np.asarray(tile.resize((size, size), Image.Resampling.BICUBIC), dtype=float) / 3
+    return pixels.clip(0, 255).astype(np.uint8)
+
+
 def encode_picture(picture: Image.Image, format_name: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, format_name, **options)

@@ -23,18 +23,9 @@ from detect.provenance.known import (
 )
 from detect.provenance.known.sounds import best_overlap
 from detect.types import MediaKind, Status
+from tests.unit.provenance.samples import make_scene as picture
 
 pytest.importorskip("pdqhash")
-
-
-def picture(seed: int, size: int = 300) -> np.ndarray:
-    """A picture with structure at several scales, different for each seed."""
-    rng = np.random.default_rng(seed)
-    pixels = np.zeros((size, size, 3))
-    for cells in (3, 8, 20):
-        tile = Image.fromarray(rng.integers(0, 255, (cells, cells, 3), dtype=np.uint8))
-        pixels += np.asarray(tile.resize((size, size), Image.Resampling.BICUBIC), dtype=float) / 3
-    return pixels.clip(0, 255).astype(np.uint8)
 
 
 def reshipped(pixels: np.ndarray) -> np.ndarray:
