@@ -59,7 +59,7 @@ def main_table(summary: Mapping[str, Any]) -> Table:
                 f"{files['real']}+{files['fake']}" + (f" (−{missing})" if missing else ""),
                 number(order.get("auroc")),
                 number(order.get("average_precision")),
-                number(order.get("eer")),
+                number(order.get("eer"), 4),
                 number(order.get("tpr_at_fpr_0.05")),
                 number(order.get("tpr_at_fpr_0.01")),
                 number(meaning.get("cllr")),
