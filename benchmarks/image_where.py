@@ -2,10 +2,11 @@
 
     python benchmarks/image_where.py --manifest ../shared/data/manifest.jsonl --split val --pairs 100
 
-Each pair is made from one real and one generated file of the manifest: a patch of the generated picture, half as wide
-and high as the photograph, is pasted at a drawn place, and the whole is saved as JPEG 90, so that both parts share their
-last compression. A pair counts when the mean heat inside the patch is above the mean outside it. The control is the same
-place in the same photograph with a patch of another *real* photograph: it shows how much of the effect is the seam.
+Each pair is made from one real and one generated file of the manifest: a patch of the generated picture, half as
+wide and high as the photograph, is pasted at a drawn place, and the whole is saved as JPEG 90, so that both parts
+share their last compression. A pair counts when the mean heat inside the patch is above the mean outside it. The
+control is the same place in the same photograph with a patch of another *real* photograph: it shows how much of the
+effect is the seam.
 """
 
 from __future__ import annotations

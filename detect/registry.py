@@ -1,12 +1,12 @@
 """One generic, lazy registry: names to objects, with hints for near misses.
 
-    PERTURBATIONS: Registry[Perturbation] = Registry("perturbation")
+PERTURBATIONS: Registry[Perturbation] = Registry("perturbation")
 
-    @PERTURBATIONS.register("jpeg")
-    def jpeg(...): ...
+@PERTURBATIONS.register("jpeg")
+def jpeg(...): ...
 
-    DETECTORS.add("ours", "detect.bench.ours:create")   # a string is imported at first use
-    PERTURBATIONS.get("jpg")                             # ConfigError: unknown perturbation 'jpg'; did you mean 'jpeg'?
+DETECTORS.add("ours", "detect.bench.ours:create")   # a string is imported at first use
+PERTURBATIONS.get("jpg")                             # ConfigError: unknown perturbation 'jpg'; did you mean 'jpeg'?
 """
 
 from __future__ import annotations

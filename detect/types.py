@@ -216,11 +216,11 @@ class DecodedAudio:
     @property
     def duration_s(self) -> float:
         """Length in seconds."""
-        return self.waveform.shape[1] / self.sample_rate_hz
+        return float(self.waveform.shape[1] / self.sample_rate_hz)
 
     def read(self, start_s: float, end_s: float, *, channel: int = 0) -> Float32Array:
         """Return the samples of one channel between two moments, float32 in [-1, 1]."""
-        first, last = (int(round(moment * self.sample_rate_hz)) for moment in (start_s, end_s))
+        first, last = (round(moment * self.sample_rate_hz) for moment in (start_s, end_s))
         return self.waveform[channel, max(0, first) : last].astype(np.float32) / np.float32(32767)
 
 
@@ -302,4 +302,3 @@ class Report:
         """Return the card that notebooks show; named, not imported, so that the words stay below the rendering."""
         card: str = import_module("detect.render.notebook").report_card(self)
         return card
-

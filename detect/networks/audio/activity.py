@@ -46,7 +46,7 @@ class VoiceActivity(nn.Module):
         """Return the probability of speech for each chunk, (ceil(samples / 512),), for a wave (samples,) at 16 kHz."""
         padded = nn.functional.pad(wave, (CONTEXT, -len(wave) % CHUNK))
         chunks = padded.unfold(0, CONTEXT + CHUNK, CHUNK)
-        codes = torch.cat([self._encode(part) for part in chunks.split(BATCH)])  # (N, 128)
+        codes = torch.cat([self._encode(part) for part in torch.split(chunks, BATCH)])  # (N, 128)
         gates = codes @ self.lstm_cell.weight_ih.T + self.lstm_cell.bias_ih + self.lstm_cell.bias_hh
         weight = self.lstm_cell.weight_hh.T.contiguous()
         hidden, cell = torch.zeros(128), torch.zeros(128)
@@ -57,4 +57,6 @@ class VoiceActivity(nn.Module):
             hidden = out.sigmoid() * cell.tanh()
             states.append(hidden)
         stacked = torch.stack(states).relu()
-        return cast(Tensor, (stacked @ self.final_conv.weight[0, :, 0] + self.final_conv.bias).sigmoid())
+        bias = self.final_conv.bias
+        assert bias is not None
+        return (stacked @ self.final_conv.weight[0, :, 0] + bias).sigmoid()
