@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,9 +15,12 @@ from detect.cli.exits import ExitCode
 from detect.cli.inputs import expand
 from detect.cli.output import emit, text_width
 from detect.errors import WitnessmarkError
-from detect.provenance import ProvenanceSettings, disclosures, examine
+from detect.provenance import ProvenanceSettings, disclosures, examine, examine_pixels, examine_waveform
 from detect.text import clean_text
 from detect.types import Evidence, MediaKind, Status
+
+if TYPE_CHECKING:
+    from detect.media import MediaSource
 
 _HELP = """Read where files say they come from: Content Credentials, unsigned marks, hidden text, known files.
 
@@ -180,29 +183,22 @@ def _block(lines: Sequence[str]) -> str:
     return "\n".join(wrapped) + "\n"
 
 
-def _watermarks(source: Any, settings: ProvenanceSettings) -> tuple[Evidence, ...]:
+def _watermarks(source: MediaSource, settings: ProvenanceSettings) -> tuple[Evidence, ...]:
     """Return evidence that needs decoded media: invisible marks, and the look-up of look-alikes."""
-    from detect.provenance import watermark
+    from detect.provenance.watermark import examine_with_plugins
 
-    found: list[Evidence] = []
     if source.kind is MediaKind.IMAGE:
         from detect.media.image import decode_image
 
         pixels = decode_image(source).pixels_rgb
-        found += [watermark.examine_image(pixels), *watermark.examine_with_plugins(pixels, kind="image")]
-        if settings.known_index is not None:
-            from detect.provenance.known import examine_pictures, hash_picture
-
-            found.append(examine_pictures([hash_picture(pixels)], settings.known_index))
-    elif source.kind is MediaKind.AUDIO:
+        return (*examine_pixels(pixels, settings=settings), *examine_with_plugins(pixels, kind="image"))
+    if source.kind is MediaKind.AUDIO:
         from detect.media.audio import decode_audio
 
         sound = decode_audio(source)
-        found.append(watermark.examine_speech(sound.waveform, sound.sample_rate_hz))
-        found += watermark.examine_with_plugins(sound.waveform, kind="audio", sample_rate_hz=sound.sample_rate_hz)
-        if settings.known_index is not None:
-            from detect.provenance.known import examine_sound, fingerprint_sound
-
-            fingerprint = fingerprint_sound(sound.waveform, sound.sample_rate_hz)
-            found.append(examine_sound(fingerprint, settings.known_index))
-    return tuple(found)
+        wave, rate = sound.waveform, sound.sample_rate_hz
+        return (
+            *examine_waveform(wave, rate, settings=settings),
+            *examine_with_plugins(wave, kind="audio", sample_rate_hz=rate),
+        )
+    return ()

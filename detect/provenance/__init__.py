@@ -10,7 +10,7 @@ parsers load at first use. Absence of provenance weighs exactly 0.
 from __future__ import annotations
 
 from detect.provenance.disclosures import disclosures
-from detect.provenance.examine import examine
+from detect.provenance.examine import examine, examine_pixels, examine_waveform
 from detect.provenance.settings import ProvenanceSettings
 
-__all__ = ["ProvenanceSettings", "disclosures", "examine"]
+__all__ = ["ProvenanceSettings", "disclosures", "examine", "examine_pixels", "examine_waveform"]

@@ -6,9 +6,14 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from detect.errors import MissingExtraError
 from detect.provenance.settings import ProvenanceSettings
-from detect.types import Evidence, MediaKind, Reason, Status
+from detect.types import Evidence, MediaKind, Reason, Status, UInt8Array
+
+if TYPE_CHECKING:
+    from detect.provenance.sound import Waveform
 
 _log = logging.getLogger(__name__)
 
@@ -43,6 +48,53 @@ def examine(
         index = chosen.known_index
         found.append(_guard("known.file", lambda: _known(path, index)))
     return tuple(found)
+
+
+def examine_pixels(pixels_rgb: UInt8Array, *, settings: ProvenanceSettings | None = None) -> tuple[Evidence, ...]:
+    """Return what needs decoded pixels: `watermark.dwtdct`, and `known.picture` when the settings name an index.
+
+    Args:
+        pixels_rgb: (H, W, 3) uint8 at native resolution.
+        settings: None = the defaults.
+    """
+    from detect.provenance.watermark import examine_image
+
+    found = [_guard("watermark.dwtdct", lambda: examine_image(pixels_rgb))]
+    index = (settings or ProvenanceSettings()).known_index
+    if index is not None:
+        found.append(_guard("known.picture", lambda: _known_picture(pixels_rgb, index)))
+    return tuple(found)
+
+
+def examine_waveform(
+    waveform: Waveform, sample_rate_hz: int, *, settings: ProvenanceSettings | None = None
+) -> tuple[Evidence, ...]:
+    """Return what needs decoded sound: `watermark.perth`, and `known.sound` when the settings name an index.
+
+    Args:
+        waveform: (N,) or (channels, N), float32 in [-1, 1] or int16.
+        sample_rate_hz: Of `waveform`.
+        settings: None = the defaults.
+    """
+    from detect.provenance.watermark import examine_speech
+
+    found = [_guard("watermark.perth", lambda: examine_speech(waveform, sample_rate_hz))]
+    index = (settings or ProvenanceSettings()).known_index
+    if index is not None:
+        found.append(_guard("known.sound", lambda: _known_sound(waveform, sample_rate_hz, index)))
+    return tuple(found)
+
+
+def _known_picture(pixels_rgb: UInt8Array, folder: Path) -> Evidence:
+    from detect.provenance.known import examine_pictures, hash_picture
+
+    return examine_pictures([hash_picture(pixels_rgb)], folder)
+
+
+def _known_sound(waveform: Waveform, sample_rate_hz: int, folder: Path) -> Evidence:
+    from detect.provenance.known import examine_sound, fingerprint_sound
+
+    return examine_sound(fingerprint_sound(waveform, sample_rate_hz), folder)
 
 
 def _credentials(path: Path, format: str, settings: ProvenanceSettings) -> Evidence:
@@ -84,6 +136,8 @@ def _guard(source: str, read: Callable[[], Evidence]) -> Evidence:
     """Return the reader's evidence, or evidence that it failed: one broken reader must not hide the others."""
     try:
         return read()
+    except MissingExtraError as error:
+        return Evidence(source, Status.UNAVAILABLE, reasons=(Reason("missing_extra", str(error)),))
     except Exception:
         _log.exception("%s failed", source)
         reason = Reason("reader_failed", "This reader broke on the file. That says nothing about its origin.")

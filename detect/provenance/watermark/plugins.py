@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from detect.errors import ConfigError, MissingExtraError
 from detect.provenance.settings import user_data_dir
+from detect.provenance.sound import mono_part
 from detect.provenance.text import clean
 from detect.provenance.watermark.weights import MARK_LLR
 from detect.registry import Registry
@@ -200,8 +201,7 @@ def _load_videoseal(folder: Path) -> ReadMark:
 def _mono_at(waveform: npt.NDArray[Any], sample_rate_hz: int, wanted_hz: int) -> npt.NDArray[np.float32]:
     import soxr
 
-    sound = np.asarray(waveform, dtype=np.float32)
-    sound = sound.mean(axis=0) if sound.ndim == 2 else sound
+    sound = mono_part(waveform)
     return sound if sample_rate_hz == wanted_hz else np.asarray(soxr.resample(sound, sample_rate_hz, wanted_hz))
 
 

@@ -210,3 +210,17 @@ def test_disclosures_show_the_chinese_label(look: Examine, tmp_path: Path) -> No
 def test_conflicts_need_two_readings() -> None:
     empty = Evidence("provenance.c2pa", Status.NOT_APPLICABLE)
     assert find_conflicts(empty, Evidence("provenance.metadata", Status.NOT_APPLICABLE)) == ()
+
+
+def test_decoded_media_are_asked_for_marks_and_known_files(states: dict[str, Path], tmp_path: Path) -> None:
+    import numpy as np
+
+    from detect.provenance import examine_pixels, examine_waveform
+
+    pixels, sound = np.zeros((300, 300, 3), np.uint8), np.zeros(32_000, np.float32)
+    assert [item.source for item in examine_pixels(pixels)] == ["watermark.dwtdct"]
+    assert [item.source for item in examine_waveform(sound, 16_000)] == ["watermark.perth"]
+    settings = ProvenanceSettings(known_index=tmp_path)
+    found = (*examine_pixels(pixels, settings=settings), *examine_waveform(sound, 16_000, settings=settings))
+    assert [item.source for item in found][1::2] == ["known.picture", "known.sound"]
+    assert all(item.llr == 0.0 for item in found)
