@@ -135,8 +135,9 @@ def test_reports_of_a_run_agree_and_escape_names(tmp_path: Path) -> None:
     auroc = f"{summary['results'][0]['ranking']['auroc']['value']:.3f}"
     assert auroc in text and auroc in tex and auroc in html
     assert "net_<b>" not in html and r"net\_\textless{}b\textgreater{}\&1" in tex
-    assert tex.count(r"\begin{tabular}") == tex.count(r"\end{tabular}") == text.count("| --- |") // 1 or True
+    assert tex.count(r"\begin{tabular}") == tex.count(r"\end{tabular}")
     counter = _Counter()
+    counter.feed(html)
     assert counter.tags["table"] >= 5 and counter.tags["svg"] == 2
     assert "script" not in counter.tags and counter.addresses == []
 
