@@ -91,6 +91,8 @@ def bucket_of(code: str) -> Bucket | None:
     """Return the bucket of a failure code; None for codes that must not decide (`cawg.*`)."""
     if code.startswith("cawg."):
         return None
+    if code.startswith("timeStamp."):
+        return Bucket.NOT_TRUSTED  # the time is in doubt, not the content
     if code in _NOT_VALID:
         return Bucket.NOT_VALID
     if code in _NOT_WELL_FORMED or code.startswith(_NOT_WELL_FORMED_PREFIXES):

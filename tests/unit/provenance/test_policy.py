@@ -227,6 +227,7 @@ def test_exclusions_and_redactions_are_said() -> None:
         ("assertion.someNewHash.mismatch", Bucket.NOT_VALID),
         ("signingCredential.untrusted", Bucket.NOT_TRUSTED),
         ("timeStamp.untrusted", Bucket.NOT_TRUSTED),
+        ("timeStamp.mismatch", Bucket.NOT_TRUSTED),
         ("general.error", Bucket.NOT_TRUSTED),
         ("cawg.ica.did_unavailable", None),
     ],
