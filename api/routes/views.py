@@ -29,13 +29,13 @@ async def report_of(service: Service, caller: Caller, analysis_id: str) -> tuple
     """Return an analysis with its Report.
 
     Raises:
-        ProblemError: 404 not there, 409 not finished, 410 erased, 422 failed.
+        ProblemError: 404 not there, 409 not finished, 410 erased, 409 failed.
     """
     row = await find(service, caller, analysis_id)
     if row.report is not None:
         return row, report_from_dict(row.report)
     if row.status == "failed":
-        raise ProblemError(422, row.error_code or "failed", "the analysis failed: there is no report")
+        raise ProblemError(409, row.error_code or "failed", "the analysis failed: there is no report")
     if row.status == "expired":
         raise ProblemError(410, "erased", "the result has been erased in time")
     raise ProblemError(409, "not_finished", "the analysis has not ended yet", headers={"Retry-After": "2"})

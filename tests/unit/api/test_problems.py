@@ -80,7 +80,7 @@ def test_unforeseen_error_is_a_problem_without_its_text(rig: Rig, monkeypatch: p
 def test_sub_resources_of_failed_and_unfinished_analyses_are_problems(make_rig: MakeRig) -> None:
     rig = make_rig()
     failed = rig.submit(png(comment=b"BROKEN")).json()["id"]
-    assert_problem(rig.client.get(f"/v1/analyses/{failed}/report.html"), 422, "corrupt_media")
+    assert_problem(rig.client.get(f"/v1/analyses/{failed}/report.html"), 409, "corrupt_media")
     rig.fake.gate.clear()
     waiting = rig.client.post("/v1/analyses", files={"file": ("a.png", png(7))}).json()["id"]
     assert_problem(rig.client.get(f"/v1/analyses/{waiting}/heatmap.png"), 409, "not_finished")
