@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -119,3 +121,20 @@ def test_lists_name_versions_and_licences(capsys: pytest.CaptureFixture[str]) ->
     assert "| laundered@1 |" in capsys.readouterr().out
     assert run(["bench", "list", "peers"]) == 0
     assert "clovaai/aasist" in capsys.readouterr().out
+
+
+def documented_commands() -> list[list[str]]:
+    text = (Path(__file__).resolve().parents[3] / "docs" / "bench.md").read_text(encoding="utf-8")
+    lines = [line.strip() for block in text.split("```")[1::2] for line in block.splitlines()]
+    found = [shlex.split(line)[1:] for line in lines if line.startswith("witnessmark ")]
+    return [words for words in found if words[0] in ("bench", "calibrate")]
+
+
+@pytest.mark.parametrize("words", documented_commands(), ids=lambda words: " ".join(words[:2]))
+def test_every_option_of_the_documentation_exists(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    stem = words[:2] if words[0] == "bench" else words[:1]
+    assert run([*stem, "--help"]) == 0
+    known = capsys.readouterr().out
+    for word in words:
+        if word.startswith("--"):
+            assert re.search(rf"{re.escape(word)}\b", known), f"{word} is not an option of {' '.join(stem)}"
