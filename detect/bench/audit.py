@@ -115,9 +115,10 @@ def audit(rows: Sequence[Row], *, detector: str, replicates: int = 1000, seed: i
     before = own.get(_BEFORE)
     if before is None or not Scores.of(before).has_both:
         raise ConfigError(f"the audit of {detector} needs scores of both labels on the unchanged files")
+    order = [name for names in AUDITS.values() for name in names]
     conditions = tuple(
         _compare(name, before, after, trivial, replicates, seed)
-        for name, after in own.items()
+        for name, after in sorted(own.items(), key=lambda entry: order.index(entry[0]) if entry[0] in order else 0)
         if name != _BEFORE and Scores.of(after).has_both
     )
     moved = _moved(before, own[_CONTAINER]) if _CONTAINER in own else None

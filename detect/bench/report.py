@@ -73,6 +73,8 @@ def write_report(
         (folder / name).write_text(text, encoding="utf-8")
     plots = folder / "plots"
     plots.mkdir(exist_ok=True)
+    for old in plots.glob("*.svg"):
+        old.unlink()
     for name, svg in draw_plots(summary).items():
         (plots / f"{name}.svg").write_text(svg, encoding="utf-8")
     return summary

@@ -18,7 +18,7 @@ _DASHES = ("", "7 3", "2 3", "9 3 2 3", "12 4", "4 4", "1 4", "6 2 2 2")
 
 @dataclass(frozen=True)
 class Curve:
-    """One named line; `low` and `high` give an optional band of the same length."""
+    """One named line; `low` and `high` give an optional band of the same length, `style` its colour and dashes."""
 
     name: str
     x: Sequence[float]
@@ -26,16 +26,18 @@ class Curve:
     low: Sequence[float] = ()
     high: Sequence[float] = ()
     has_marks: bool = False
+    style: int = 0
 
 
 @dataclass(frozen=True)
 class Axis:
-    """Label and range of one axis; `log` for a base-10 scale."""
+    """Label and range of one axis; `log` for a base-10 scale, `names` for places 0, 1, 2, ... instead of numbers."""
 
     label: str
     low: float = 0.0
     high: float = 1.0
     log: bool = False
+    names: tuple[str, ...] = ()
 
     def share(self, value: float) -> float:
         """Return where the value lies between the ends, in [0, 1]."""
@@ -46,10 +48,16 @@ class Axis:
 
     def ticks(self) -> list[float]:
         """Return the values that are marked."""
+        if self.names:
+            return [float(place) for place in range(len(self.names))]
         if self.log:
             first, last = math.ceil(math.log10(self.low) - 1e-9), math.floor(math.log10(self.high) + 1e-9)
             return [10.0**power for power in range(first, last + 1)]
         return [self.low + (self.high - self.low) * step / 5 for step in range(6)]
+
+    def text(self, tick: float) -> str:
+        """Return what stands at a tick."""
+        return self.names[round(tick)] if self.names else f"{tick:g}"
 
 
 def line_chart(title: str, curves: Sequence[Curve], x: Axis, y: Axis, *, diagonal: bool = False) -> str:
@@ -67,9 +75,9 @@ def line_chart(title: str, curves: Sequence[Curve], x: Axis, y: Axis, *, diagona
         parts.append(
             f'<line x1="{_px(0)}" y1="{_py(0)}" x2="{_px(1)}" y2="{_py(1)}" stroke="#999" stroke-dasharray="3 3"/>'
         )
-    for index, curve in enumerate(curves):
-        parts += _draw(curve, x, y, _COLOURS[index % len(_COLOURS)], _DASHES[index % len(_DASHES)])
-    legend = [_legend(curve.name, index) for index, curve in enumerate(curves)]
+    for curve in curves:
+        parts += _draw(curve, x, y, _COLOURS[curve.style % len(_COLOURS)], _DASHES[curve.style % len(_DASHES)])
+    legend = [_legend(curve, index) for index, curve in enumerate(curves)]
     height = _HEIGHT + 16 * len(curves) + 6
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img" '
@@ -94,17 +102,26 @@ def _frame(x: Axis, y: Axis) -> list[str]:
     for tick in x.ticks():
         at = _px(x.share(tick))
         parts.append(f'<line x1="{at}" y1="{_py(0)}" x2="{at}" y2="{_py(1)}" stroke="#e4e4e7"/>')
-        parts.append(f'<text x="{at}" y="{_HEIGHT - _BOTTOM + 15}" text-anchor="middle">{tick:g}</text>')
+        parts.append(_tick(x, tick, at))
     for tick in y.ticks():
         at = _py(y.share(tick))
         parts.append(f'<line x1="{_px(0)}" y1="{at}" x2="{_px(1)}" y2="{at}" stroke="#e4e4e7"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{float(at) + 4:.1f}" text-anchor="end">{tick:g}</text>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{float(at) + 4:.1f}" text-anchor="end">{escape(y.text(tick))}</text>')
     middle_x, middle_y = _px(0.5), float(_py(0.5))
     parts.append(f'<text x="{middle_x}" y="{_HEIGHT - 12}" text-anchor="middle">{escape(x.label)}</text>')
     parts.append(
         f'<text transform="translate(14 {middle_y:.1f}) rotate(-90)" text-anchor="middle">{escape(y.label)}</text>'
     )
     return parts
+
+
+def _tick(x: Axis, tick: float, at: str) -> str:
+    """Return the text below a tick; names stand aslant, so that a dozen of them fit."""
+    down = _HEIGHT - _BOTTOM + 15
+    if not x.names:
+        return f'<text x="{at}" y="{down}" text-anchor="middle">{x.text(tick)}</text>'
+    turned = f'transform="translate({at} {down - 4}) rotate(-25)"'
+    return f'<text {turned} text-anchor="end" font-size="9">{escape(x.text(tick))}</text>'
 
 
 def _draw(curve: Curve, x: Axis, y: Axis, colour: str, dash: str) -> list[str]:
@@ -123,11 +140,11 @@ def _draw(curve: Curve, x: Axis, y: Axis, colour: str, dash: str) -> list[str]:
     return parts
 
 
-def _legend(name: str, index: int) -> str:
-    colour, dash = _COLOURS[index % len(_COLOURS)], _DASHES[index % len(_DASHES)]
+def _legend(curve: Curve, index: int) -> str:
+    colour, dash = _COLOURS[curve.style % len(_COLOURS)], _DASHES[curve.style % len(_DASHES)]
     at = _HEIGHT + 6 + 16 * index
     dashes = f' stroke-dasharray="{dash}"' if dash else ""
     return (
         f'<line x1="{_LEFT}" y1="{at}" x2="{_LEFT + 34}" y2="{at}" stroke="{colour}" stroke-width="2"{dashes}/>'
-        f'<text x="{_LEFT + 42}" y="{at + 4}">{escape(name)}</text>'
+        f'<text x="{_LEFT + 42}" y="{at + 4}">{escape(curve.name)}</text>'
     )

@@ -7,28 +7,37 @@ from typing import Any
 
 from detect.bench.tables.chart import Axis, Curve, line_chart
 from detect.bench.tables.model import number, ordered
+from detect.bench.trivial import NAME as TRIVIAL
 
 _LEAST_FPR = 1e-3
 
 
 def draw_plots(summary: Mapping[str, Any]) -> dict[str, str]:
-    """Return SVG pictures by file name without ending, in reading order."""
+    """Return SVG pictures by file name without ending, in reading order; a detector looks the same in all of them."""
     cells = [cell for cell in ordered(summary) if cell["ranking"]]
+    styles = {name: i for i, name in enumerate(dict.fromkeys(cell["detector"] for cell in cells))}
     found = {}
     for perturbation in dict.fromkeys(cell["perturbation"] for cell in cells):
         chosen = [cell for cell in cells if cell["perturbation"] == perturbation]
+        if all(cell["detector"] == TRIVIAL for cell in chosen) and len(styles) > 1:
+            continue  # the raw files, judged by the baseline alone: its line in the table says it all
         word = perturbation.partition("@")[0]
-        found[f"roc-{word}"] = _roc(chosen, word)
-        found[f"risk-coverage-{word}"] = _risk(chosen, word)
-    sweep = _sweep(cells)
+        found[f"roc-{word}"] = _roc(chosen, word, styles)
+        found[f"risk-coverage-{word}"] = _risk(chosen, word, styles)
+    sweep = _sweep(cells, styles)
     if sweep:
         found["robustness"] = sweep
     return found
 
 
-def _roc(cells: Sequence[Mapping[str, Any]], word: str) -> str:
+def _roc(cells: Sequence[Mapping[str, Any]], word: str, styles: Mapping[str, int]) -> str:
     curves = [
-        Curve(f"{cell['detector']}: AUROC {number(cell['ranking']['auroc'])}", cell["roc"]["fpr"], cell["roc"]["tpr"])
+        Curve(
+            f"{cell['detector']}: AUROC {number(cell['ranking']['auroc'])}",
+            cell["roc"]["fpr"],
+            cell["roc"]["tpr"],
+            style=styles[cell["detector"]],
+        )
         for cell in cells
     ]
     return line_chart(
@@ -39,12 +48,13 @@ def _roc(cells: Sequence[Mapping[str, Any]], word: str) -> str:
     )
 
 
-def _risk(cells: Sequence[Mapping[str, Any]], word: str) -> str:
+def _risk(cells: Sequence[Mapping[str, Any]], word: str, styles: Mapping[str, int]) -> str:
     curves = [
         Curve(
             f"{cell['detector']}: area {cell['risk_coverage']['area']:.3f}",
             cell["risk_coverage"]["coverage"],
             cell["risk_coverage"]["risk"],
+            style=styles[cell["detector"]],
         )
         for cell in cells
     ]
@@ -53,13 +63,13 @@ def _risk(cells: Sequence[Mapping[str, Any]], word: str) -> str:
     )
 
 
-def _sweep(cells: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return AUROC by perturbation in the order of the run, when there are three or more."""
-    words = list(dict.fromkeys(cell["perturbation"] for cell in cells))
+def _sweep(cells: Sequence[Mapping[str, Any]], styles: Mapping[str, int]) -> str | None:
+    """Return AUROC by perturbation in the order of the run, when a detector was judged under three or more."""
+    words = list(dict.fromkeys(cell["perturbation"] for cell in cells if cell["detector"] != TRIVIAL))
     if len(words) < 3:
         return None
     curves = []
-    for detector in dict.fromkeys(cell["detector"] for cell in cells):
+    for detector, style in styles.items():
         own = {cell["perturbation"]: cell["ranking"]["auroc"] for cell in cells if cell["detector"] == detector}
         places = [i for i, word in enumerate(words) if word in own]
         estimates = [own[words[i]] for i in places]
@@ -72,7 +82,8 @@ def _sweep(cells: Sequence[Mapping[str, Any]]) -> str | None:
                 [found["low"] for found in estimates] if has_band else (),
                 [found["high"] for found in estimates] if has_band else (),
                 has_marks=True,
+                style=style,
             )
         )
-    label = ", ".join(f"{i} {word.partition('@')[0]}" for i, word in enumerate(words))
-    return line_chart("AUROC by perturbation", curves, Axis(label, high=float(len(words) - 1)), Axis("AUROC"))
+    names = tuple(word.partition("@")[0] for word in words)
+    return line_chart("AUROC by perturbation", curves, Axis("", high=len(words) - 1.0, names=names), Axis("AUROC"))
