@@ -1,0 +1,88 @@
+"""A recording for pages: its waveform as SVG and its spectrogram as PNG, with the flagged seconds marked on both."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+
+from detect.render.pictures import png_uri
+from detect.types import Float32Array, Report, Span, UInt8Array
+
+WIDTH, HEIGHT = 900, 120
+"""Size of both pictures in CSS pixels."""
+
+N_FFT = 512
+RANGE_DB = 70.0
+"""Decibels under the loudest cell that are shown; quieter is black."""
+
+SHOWN = {"spliced": "#b42318", "synthetic": "#d97706"}
+"""Labels of spans that are marked, with their colours; the rest of the recording stays plain."""
+
+
+def render_audio_section(report: Report, waveform: Float32Array, *, sample_rate_hz: int) -> str:
+    """Return an HTML fragment with waveform and spectrogram of a recording; safe to put into the report's page.
+
+    Args:
+        report: Its `audio.speech` evidence gives the spans.
+        waveform: (samples,) in [-1, 1]; the channel that was judged.
+        sample_rate_hz: Rate of `waveform`.
+    """
+    evidence = report.find("audio.speech")
+    spans = evidence.where.spans if evidence is not None else ()
+    duration_s = max(len(waveform) / sample_rate_hz, 1e-9)
+    marks = "".join(_mark(span, duration_s) for span in spans if span.label in SHOWN)
+    picture = png_uri(spectrogram_rgba(waveform))
+    return (
+        '<figure class="audio"><svg role="img" viewBox="0 0 '
+        f'{WIDTH} {2 * HEIGHT}" aria-label="Waveform and spectrogram, {duration_s:.1f} seconds">'
+        f'<path d="{waveform_path(waveform)}" fill="#475467"/>'
+        f'<image href="{picture}" y="{HEIGHT}" width="{WIDTH}" height="{HEIGHT}" preserveAspectRatio="none"/>'
+        f"{marks}</svg><figcaption>Waveform above, spectrogram to {sample_rate_hz / 2000:g} kHz below; "
+        f"coloured stretches were flagged.</figcaption></figure>"
+    )
+
+
+def waveform_path(waveform: Float32Array, *, width: int = WIDTH, height: int = HEIGHT) -> str:
+    """Return the SVG path of the envelope: the highest and lowest sample of every pixel column, closed."""
+    if not len(waveform):
+        return ""
+    edges = np.linspace(0, len(waveform), min(width, len(waveform)) + 1).astype(int)[:-1]
+    middle = height / 2
+    upper = middle - middle * np.clip(np.maximum.reduceat(waveform, edges), -1, 1)
+    lower = middle - middle * np.clip(np.minimum.reduceat(waveform, edges), -1, 1)
+    x = np.linspace(0, width, len(edges))
+    there = [f"{a:.1f},{b:.1f}" for a, b in zip(x, upper, strict=True)]
+    back = [f"{a:.1f},{b:.1f}" for a, b in zip(x[::-1], lower[::-1], strict=True)]
+    return f"M{' L'.join([*there, *back])} Z"
+
+
+def spectrogram_rgba(waveform: Float32Array, *, width: int = WIDTH, height: int = HEIGHT) -> UInt8Array:
+    """Return (height, width, 4) pixels, low frequencies at the bottom, time to the right.
+
+    Only `width` frames are transformed, whatever the length, so an hour costs as much as a second.
+    """
+    padded = np.pad(waveform, (0, max(0, N_FFT - len(waveform))))
+    starts = np.linspace(0, len(padded) - N_FFT, width).astype(int)
+    frames = padded[starts[:, None] + np.arange(N_FFT)] * np.hanning(N_FFT)
+    level = 20 * np.log10(np.abs(np.fft.rfft(frames, axis=1)) + 1e-9)  # (width, bins)
+    bins = np.linspace(0, level.shape[1] - 1, height).astype(int)
+    shade = np.clip(1 + (level[:, bins].T[::-1] - level.max()) / RANGE_DB, 0, 1)
+    pixels = np.empty((height, width, 4), np.uint8)
+    pixels[..., 0] = 255 * shade
+    pixels[..., 1] = 255 * shade**1.5
+    pixels[..., 2] = 80 + 120 * shade * (1 - shade)
+    pixels[..., 3] = 255
+    return pixels
+
+
+def _mark(span: Span, duration_s: float) -> str:
+    """Return a translucent box over both pictures, with its words as tooltip."""
+    start = WIDTH * max(0.0, span.start_s / duration_s)
+    width = max(1.0, WIDTH * (min(span.end_s, duration_s) - span.start_s) / duration_s)
+    score = "" if span.p_synthetic is None else f", score {span.p_synthetic:.2f}"
+    words = escape(f"{span.label}, {span.start_s:.1f} to {span.end_s:.1f} s{score}")
+    return (
+        f'<rect x="{start:.1f}" y="0" width="{width:.1f}" height="{2 * HEIGHT}" fill="{SHOWN[span.label]}" '
+        f'fill-opacity="0.28"><title>{words}</title></rect>'
+    )
