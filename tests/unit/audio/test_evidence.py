@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from detect.evidence.activity import find_spans, hear
+from detect.evidence.activity import MUSIC_TONALITY, find_spans, hear
 from detect.evidence.music import examine as examine_music
 from detect.evidence.speech import LEAST_SPEECH_S, SpeechExaminer, SpliceTable, join_moments
 from detect.evidence.splice import find_contrast, timeline
@@ -53,7 +53,7 @@ def test_held_notes_are_tonal_and_gliding_voices_are_not(sounds: SimpleNamespace
     noise = np.random.default_rng(0).standard_normal(80_000).astype(np.float32)
     assert measure_tonality(sounds.chord(5)) > 0.5
     assert measure_tonality(sounds.buzz(5)) < 0.4
-    assert abs(measure_tonality(noise)) < 0.05
+    assert abs(measure_tonality(noise)) < MUSIC_TONALITY
 
 
 def make_windows(seconds: float) -> list[Window]:
