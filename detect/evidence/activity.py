@@ -27,8 +27,8 @@ SILENCE_DBFS = -65.0
 """A second below this level holds nothing but the noise floor of a 16-bit chain."""
 
 MUSIC_TONALITY = 0.15
-"""`measure_tonality` from which sound without speech is called music: on training files 82 % of music and 5 % of speech
-lie above it, and speech is asked for first."""
+"""`measure_tonality` from which sound without speech is called music: of 166 training files, 86 % of music and 5 % of
+speech lie above it, and speech is asked for first."""
 
 MUSIC_SPEECH_SHARE = 0.25
 """Singing makes the gate fire now and then; tonal sound with less speech than this share is music all the same."""
