@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,23 +19,23 @@ from detect.bench.data.manifest import data_set_of, read_rows
 from detect.errors import ConfigError
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
-_CONTEXT: dict[str, Any] = {
+_TERMS = (
+    "citeAs column equivalentProperty extract field fileObject fileProperty fileSet format includes isLiveDataset "
+    "jsonPath key md5 parentField path recordSet references regex repeated replace samplingRate separator source "
+    "subField transform"
+).split()
+_CONTEXT: dict[str, Any] = {  # the one that the specification prescribes; readers warn about any other
     "@language": "en",
     "@vocab": "https://schema.org/",
-    "citeAs": "cr:citeAs",
-    "column": "cr:column",
     "conformsTo": "dct:conformsTo",
     "cr": "http://mlcommons.org/croissant/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
     "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
     "dct": "http://purl.org/dc/terms/",
-    "extract": "cr:extract",
-    "field": "cr:field",
-    "fileObject": "cr:fileObject",
-    "rai": "http://mlcommons.org/croissant/RAI/",
-    "recordSet": "cr:recordSet",
+    "examples": {"@id": "cr:examples", "@type": "@json"},
     "sc": "https://schema.org/",
-    "source": "cr:source",
+    **{term: f"cr:{term}" for term in _TERMS},
 }
 _FORMATS = {
     "text/csv": ".csv",
@@ -101,6 +102,8 @@ def _describe(
         "name": data.name,
         "description": description,
         "license": license_url,
+        "version": f"1.0.0+{data.hash[:12]}",  # names the exact list of files
+        "datePublished": datetime.now(UTC).date().isoformat(),
         "distribution": [
             {
                 "@type": "cr:FileObject",

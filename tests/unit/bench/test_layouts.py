@@ -100,6 +100,9 @@ def test_croissant_out_and_in_keeps_every_item(tmp_path: Path) -> None:
     file = write_croissant(data, folder, license_url="https://spdx.org/licenses/CC0-1.0", description="Two pictures.")
     again = read_data(file, kind="image")
     assert guess_layout(file) == "croissant"
+    tree = json.loads(file.read_text())
+    assert tree["conformsTo"].startswith("http://mlcommons.org/croissant/1.") and tree["@type"] == "sc:Dataset"
+    assert {"name", "description", "license", "version", "datePublished", "distribution", "recordSet"} <= tree.keys()
     assert again.hash == data.hash
     assert [item.file.resolve() for item in again.items] == [item.file.resolve() for item in data.items]
 
