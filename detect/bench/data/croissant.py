@@ -19,11 +19,34 @@ from detect.bench.data.manifest import data_set_of, read_rows
 from detect.errors import ConfigError
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
-_TERMS = (
-    "citeAs column equivalentProperty extract field fileObject fileProperty fileSet format includes isLiveDataset "
-    "jsonPath key md5 parentField path recordSet references regex repeated replace samplingRate separator source "
-    "subField transform"
-).split()
+_TERMS = [
+    "citeAs",
+    "column",
+    "equivalentProperty",
+    "extract",
+    "field",
+    "fileObject",
+    "fileProperty",
+    "fileSet",
+    "format",
+    "includes",
+    "isLiveDataset",
+    "jsonPath",
+    "key",
+    "md5",
+    "parentField",
+    "path",
+    "recordSet",
+    "references",
+    "regex",
+    "repeated",
+    "replace",
+    "samplingRate",
+    "separator",
+    "source",
+    "subField",
+    "transform",
+]
 _CONTEXT: dict[str, Any] = {  # the one that the specification prescribes; readers warn about any other
     "@language": "en",
     "@vocab": "https://schema.org/",
