@@ -63,7 +63,7 @@ def combine(evidence: Sequence[Evidence], *, prior_log_odds: float = 0.0) -> Pos
     shares = _correlated_shares(scored)
     total = prior_log_odds
     lines: list[Contribution] = []
-    for item in sorted(scored, key=lambda item: (_rank(item), item.source, item.llr)):
+    for item in sorted(scored, key=_place):
         wanted = item.llr * shares.get(id(item), 1.0)
         bounded, note = _bound(item, wanted, total)
         if shares.get(id(item), 1.0) != 1.0 and not note:
@@ -72,10 +72,17 @@ def combine(evidence: Sequence[Evidence], *, prior_log_odds: float = 0.0) -> Pos
         total += bounded
     order = {id(item): index for index, item in enumerate(scored)}
     by_source = sorted(
-        zip(sorted(scored, key=lambda item: (_rank(item), item.source, item.llr)), lines, strict=True),
+        zip(sorted(scored, key=_place), lines, strict=True),
         key=lambda pair: order[id(pair[0])],
     )
     return Posterior(total, prior_log_odds, tuple(line for _, line in by_source), _interval(scored, total))
+
+
+def _place(item: Evidence) -> tuple[int, str, float, float, float]:
+    """Return where a line stands: by everything that the sum can see, so that ties do not fall to the input's order."""
+    floor = -1.0 if item.p_synthetic_floor is None else item.p_synthetic_floor
+    ceiling = 2.0 if item.p_synthetic_ceiling is None else item.p_synthetic_ceiling
+    return _rank(item), item.source, item.llr, floor, ceiling
 
 
 def _rank(item: Evidence) -> int:
@@ -111,7 +118,7 @@ def _bound(item: Evidence, wanted: float, total: float) -> tuple[float, str]:
 
 def _correlated_shares(scored: Sequence[Evidence]) -> dict[int, float]:
     group = sorted(
-        (item for item in scored if item.source in CORRELATED), key=lambda item: (-abs(item.llr), item.source)
+        (item for item in scored if item.source in CORRELATED), key=lambda item: (-abs(item.llr), *_place(item))
     )
     return {id(item): CORRELATED_SHARE for item in group[1:]}
 

@@ -50,6 +50,12 @@ def test_order_of_evidence_does_not_change_the_score(evidence, rng):
     assert combine(shuffled).log_odds == pytest.approx(combine(evidence).log_odds, abs=1e-9)
 
 
+def test_ties_between_correlated_classifiers_do_not_fall_to_the_order():
+    bounded = scored(1.0, p_synthetic_ceiling=0.5)
+    for first, second in [(scored(1.0), bounded), (scored(1.0), scored(-1.0))]:
+        assert combine([first, second]).log_odds == combine([second, first]).log_odds
+
+
 @given(LLRS, st.floats(0, 5))
 def test_more_evidence_towards_synthetic_never_raises_authenticity(llr, more):
     assert combine([scored(llr + more)]).authenticity <= combine([scored(llr)]).authenticity + 1e-12
