@@ -68,6 +68,7 @@ _FAMILIES = (
     "detect.bench.perturb.social",
     "detect.bench.perturb.audio",
     "detect.bench.perturb.video",
+    "detect.bench.perturb.rerecord",
     "detect.bench.perturb.audit",
 )
 

@@ -182,3 +182,16 @@ def test_risk_coverage_answers_the_surest_first() -> None:
 def test_ranking_needs_both_labels() -> None:
     with pytest.raises(ValueError, match="both labels"):
         auroc(np.ones(3, bool), np.zeros(3))
+
+
+def test_error_rates_and_costs_equal_the_evaluation_package_of_asvspoof_5() -> None:
+    # from calculate_modules.py of asvspoof-challenge/asvspoof5, on the same scores (theirs: larger = bona fide)
+    index = np.arange(1, 401)
+    is_fake = index % 4 != 0
+    noise = 1.7 * np.sin(12.9898 * index) * np.cos(0.7 * index) + 0.4 * np.sin(0.37 * index)
+    llr = np.where(is_fake, 1.1, -0.9) + noise
+    curve = roc(is_fake, llr)
+    assert curve.eer == pytest.approx(0.14)
+    assert curve.min_dcf() == pytest.approx(0.3426666666666666)
+    assert calibration.actual_dcf(is_fake, llr) == pytest.approx(0.37933333333333336)
+    assert calibration.cllr(is_fake, llr) == pytest.approx(0.5611613241670854)

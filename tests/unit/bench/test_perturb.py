@@ -79,6 +79,19 @@ def test_the_item_decides_the_change_and_nothing_else_does(
     assert len(seeded) > 1
 
 
+@pytest.mark.parametrize("medium", ["image", "video"])
+def test_what_is_filmed_off_a_screen_stays_recognisable_but_no_pixel_stays(
+    media: dict[str, Path], tmp_path: Path, medium: str
+) -> None:
+    file = get_perturbation("rerecord", media=medium).apply(media[medium], tmp_path, item_id="x")
+    before = Image.open(media["image"]).convert("RGB") if medium == "image" else next(iter(read_frames(media["video"])))
+    after = Image.open(file).convert("RGB") if medium == "image" else next(iter(read_frames(file)))
+    small = [np.asarray(picture.convert("L").resize((12, 9)), dtype=float).ravel() for picture in (before, after)]
+    assert np.corrcoef(small)[0, 1] > 0.85
+    same = np.asarray(after.resize(before.size), dtype=int) - np.asarray(before, dtype=int)
+    assert np.abs(same).mean() > 3
+
+
 def test_clean_pictures_draw_sizes_and_formats_without_looking_at_the_file(tmp_path: Path) -> None:
     change = get_perturbation("clean", media="image")
     found = {}
