@@ -15,6 +15,8 @@ from detect.analyzer.limits import limits_of
 from detect.analyzer.prepare import FileLike, Prepared, prepare, shown_path
 from detect.analyzer.settings import AnalyzerSettings
 from detect.analyzer.stability import check_stability
+from detect.engine import Engine, shared_engine
+from detect.engine.local import usable_cores
 from detect.errors import UnknownModelError, WitnessmarkError
 from detect.fusion import Posterior, choose_verdict, combine, reason, sigmoid
 from detect.networks.device import pick_device
@@ -36,13 +38,20 @@ if TYPE_CHECKING:
     from detect.evidence.image import ImageExaminer
     from detect.evidence.speech import SpeechExaminer
 
-_GPU_CHUNK = 16
-_LOOK_AHEAD = 3
-"""Files decoded ahead of the model: enough to keep two threads busy, few enough to bound memory."""
+_LOOK_AHEAD = 2
+"""Files under way besides one a core: while some wait for the model, others decode; few enough to bound memory."""
+_GPU_FILES = 16
+"""Least files under way for a GPU: their patches together fill its batches."""
 
 
 class Analyzer:
     """Holds loaded models, device and settings; safe to call from several threads.
+
+    Networks run through an engine, which mixes the patches and windows of all files under way in one queue a device.
+
+    Args:
+        settings: Every knob.
+        engine: Where models run; default: this process's lanes, which all Analyzers share.
 
     Example:
         analyzer = Analyzer(AnalyzerSettings(max_false_positive_rate=0.01))
@@ -50,8 +59,9 @@ class Analyzer:
             print(report.path, report.verdict, report.authenticity)
     """
 
-    def __init__(self, settings: AnalyzerSettings | None = None) -> None:
+    def __init__(self, settings: AnalyzerSettings | None = None, *, engine: Engine | None = None) -> None:
         self.settings = settings or AnalyzerSettings()
+        self.engine = engine or shared_engine()
         self._loading = threading.Lock()
         self._image_examiner: ImageExaminer | None = None
         self._speech_examiner: SpeechExaminer | None = None
@@ -66,28 +76,36 @@ class Analyzer:
         Raises:
             WitnessmarkError: With a stable `code`; nothing about the file could be judged.
         """
-        return self._judge([prepare(file, name=name, settings=self.settings)])[0]
+        return self._judge(prepare(file, name=name, settings=self.settings))
 
     def analyze_many(self, files: Iterable[FileLike]) -> Iterator[Report]:
         """Yield one Report a file in the order given; a file that fails yields a Report with `error` set.
 
-        Decoding runs ahead of the model in two threads, a few files at most, so memory stays bounded; `files` may be
-        an endless iterator.
+        Several files are under way at once, so that the model need not wait for decoding; a few at most, so that
+        memory stays bounded. `files` may be an endless iterator.
         """
-        chunk = _GPU_CHUNK if pick_device(self.settings.device).startswith("cuda") else 1
+        pending: deque[Future[Report]] = deque()
         source = iter(files)
-        with ThreadPoolExecutor(max_workers=2, thread_name_prefix="decode") as pool:
-            pending: deque[tuple[FileLike, Future[Prepared]]] = deque()
+        pool = ThreadPoolExecutor(max_workers=self.width, thread_name_prefix="analyze")
+        try:
             while True:
-                while len(pending) < chunk + _LOOK_AHEAD:
+                while len(pending) < self.width + 1:
                     try:
                         file = next(source)
                     except StopIteration:
                         break
-                    pending.append((file, pool.submit(prepare, file, name=None, settings=self.settings)))
+                    pending.append(pool.submit(self._analyze_or_say_why, file))
                 if not pending:
                     return
-                yield from self._judge_outcomes([pending.popleft() for _ in range(min(chunk, len(pending)))])
+                yield pending.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    @cached_property
+    def width(self) -> int:
+        """Files under way at once in `analyze_many`."""
+        files = usable_cores() + _LOOK_AHEAD
+        return max(files, _GPU_FILES) if pick_device(self.settings.device).startswith("cuda") else files
 
     @cached_property
     def fingerprint(self) -> str:
@@ -117,7 +135,7 @@ class Analyzer:
                 from detect.evidence.image import ImageExaminer
 
                 self._image_examiner = ImageExaminer.load(
-                    device=self.settings.device, models_dir=self.settings.models_dir
+                    device=self.settings.device, models_dir=self.settings.models_dir, schedule=self.engine.run
                 )
             return self._image_examiner
 
@@ -133,34 +151,22 @@ class Analyzer:
                 )
             return self._speech_examiner
 
-    def _judge_outcomes(self, taken: Sequence[tuple[FileLike, Future[Prepared]]]) -> Iterator[Report]:
-        """Yield Reports of a chunk in order; files that failed to open or decode become error Reports."""
-        outcomes: list[Prepared | Report] = []
-        for file, future in taken:
-            try:
-                outcomes.append(future.result())
-            except WitnessmarkError as error:
-                outcomes.append(failed_report(file, error))
-        judged = iter(self._judge([outcome for outcome in outcomes if isinstance(outcome, Prepared)]))
-        for outcome in outcomes:
-            yield outcome if isinstance(outcome, Report) else next(judged)
+    def _analyze_or_say_why(self, file: FileLike) -> Report:
+        """Return the Report of a file; one that fails to open or decode gets an error Report."""
+        try:
+            return self.analyze(file)
+        except WitnessmarkError as error:
+            return failed_report(file, error)
 
-    def _judge(self, files: Sequence[Prepared]) -> list[Report]:
-        """Run the networks over a chunk, pictures in shared batches, and report each file."""
-        pictures = [file for file in files if file.image is not None]
-        if pictures:
-            images = [file.image for file in pictures if file.image is not None]
-            found = pictures[0].timed(
-                "pixels", lambda: self.image_examiner.examine_many(images, locate=self.settings.locate)
-            )
-            share = pictures[0].timings_ms["pixels"] / len(pictures)
-            for file, evidence in zip(pictures, found, strict=True):
-                file.evidence.insert(0, evidence)
-                file.timings_ms["pixels"] = share
-        for file in files:
-            if file.audio is not None:
-                file.evidence.insert(0, self._examine_speech(file, file.audio))
-        return [self._report(file) for file in files]
+    def _judge(self, file: Prepared) -> Report:
+        """Run the networks over what was decoded and report."""
+        image, audio = file.image, file.audio
+        if image is not None:
+            pixels = file.timed("pixels", lambda: self.image_examiner.examine(image, locate=self.settings.locate))
+            file.evidence.insert(0, pixels)
+        if audio is not None:
+            file.evidence.insert(0, self._examine_speech(file, audio))
+        return self._report(file)
 
     def _examine_speech(self, file: Prepared, audio: DecodedAudio) -> Evidence:
         """Return `audio.speech` Evidence; a models folder without a speech model leaves it unavailable."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from detect.evidence.patches import Patch, pick_patches
 from detect.fusion import Calibration, reason, sigmoid
+from detect.networks.batches import Schedule, run_here
 from detect.networks.image.patch_scorer import PatchScorer
 from detect.networks.zoo import find_model
 from detect.types import (
@@ -66,8 +67,15 @@ class ImageExaminer:
         self.max_patches = max_patches
 
     @classmethod
-    def load(cls, name: str | Path = "image", *, device: str = "auto", models_dir: Path | None = None) -> ImageExaminer:
-        """Load the shipped picture model, or one by name or folder.
+    def load(
+        cls,
+        name: str | Path = "image",
+        *,
+        device: str = "auto",
+        models_dir: Path | None = None,
+        schedule: Schedule = run_here,
+    ) -> ImageExaminer:
+        """Load the shipped picture model, or one by name or folder; `schedule` brings patches to the network.
 
         Raises:
             UnknownModelError: No such model.
@@ -76,7 +84,7 @@ class ImageExaminer:
         folder = find_model(name, folder=models_dir)
         spec = folder.config["input"]
         return cls(
-            PatchScorer.from_folder(folder, device=device),
+            PatchScorer.from_folder(folder, device=device, schedule=schedule),
             Calibration.from_config(folder.config["calibration"]),
             model=folder.ref,
             patch_side=int(spec["patch_side"]),

@@ -47,9 +47,14 @@ class OnnxRunner:
         self.session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
     @classmethod
-    def from_folder(cls, folder: ModelFolder) -> OnnxRunner:
-        """Take the graph from the cache, or export it from the weights."""
-        return cls(cached_graph(folder))
+    def from_folder(cls, folder: ModelFolder, *, threads: int = 0) -> OnnxRunner:
+        """Take the graph from the cache, or export it from the weights.
+
+        Args:
+            folder: The model.
+            threads: Cores that one call may use; 0 = all. An engine whose lanes call at the same time gives 1.
+        """
+        return cls(cached_graph(folder), threads=threads)
 
     def run(self, x: Float32Array) -> Float64Array:
         """Return maps of logits (N, h, w) for patches (N, 3, H, W) float32 in [-1, 1]."""

@@ -6,14 +6,14 @@ a CPU, where it takes about a third of the time.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from detect.networks.batches import Schedule, run_here
 from detect.networks.device import pick_device
 from detect.networks.zoo import ModelFolder, find_model
 from detect.types import UInt8Array
@@ -23,7 +23,7 @@ Float32Array = npt.NDArray[np.float32]
 
 
 class PatchRunner(Protocol):
-    """Runs the network on one batch of equal size."""
+    """Runs the network on one batch of equal size. Safe to call from several threads."""
 
     device: str
     batch: int
@@ -37,59 +37,74 @@ class PatchScorer:
     """Scores patches of one picture or of many; safe to call from several threads.
 
     A patch is (H, W, 3) uint8 sRGB at the picture's own resolution, both sides >= 64.
+
+    Args:
+        runner: The network on its device.
+        schedule: Brings patches to `run`: an engine's, or in the calling thread.
     """
 
-    def __init__(self, runner: PatchRunner) -> None:
+    def __init__(self, runner: PatchRunner, *, schedule: Schedule = run_here) -> None:
         self.runner = runner
-        self._lock = threading.Lock()
+        self._schedule = schedule
 
     @property
     def device(self) -> str:
         """`cpu` or `cuda[:N]`."""
         return self.runner.device
 
+    @property
+    def batch(self) -> int:
+        """Most patches of one call."""
+        return self.runner.batch
+
     @classmethod
-    def from_folder(cls, folder: ModelFolder, *, device: str = "auto", runner: str = "auto") -> PatchScorer:
+    def from_folder(
+        cls, folder: ModelFolder, *, device: str = "auto", runner: str = "auto", schedule: Schedule = run_here
+    ) -> PatchScorer:
         """Load and verify the weights of a model folder.
 
         Args:
             folder: The model.
             device: `auto`, `cpu`, `cuda` or `cuda:N`.
             runner: `torch`, `onnx`, or `auto`: ONNX Runtime on a CPU, torch else.
+            schedule: Brings patches to the network; see `detect.networks.batches`.
         """
         folder.verify()
         chosen = pick_device(device)
         if runner == "onnx" or (runner == "auto" and chosen == "cpu"):
             from detect.networks.image.onnx_runner import OnnxRunner
 
-            return cls(OnnxRunner.from_folder(folder))
+            return cls(OnnxRunner.from_folder(folder, threads=0 if schedule is run_here else 1), schedule=schedule)
         from detect.networks.image.torch_runner import TorchRunner
 
-        return cls(TorchRunner.from_folder(folder, device=chosen))
+        return cls(TorchRunner.from_folder(folder, device=chosen), schedule=schedule)
 
     def score(self, patches: Sequence[UInt8Array]) -> list[Float64Array]:
         """Return each patch's map of logits, (h, w) float64; its mean is the patch's logit.
 
         Patches of one size share a batch; the order of the answer is the order given.
         """
-        maps: list[Float64Array | None] = [None] * len(patches)
-        by_shape: dict[tuple[int, ...], list[int]] = {}
-        for index, patch in enumerate(patches):
-            by_shape.setdefault(patch.shape, []).append(index)
-        for indices in by_shape.values():
-            for start in range(0, len(indices), self.runner.batch):
-                chosen = indices[start : start + self.runner.batch]
-                stacked = np.stack([patches[index] for index in chosen]).astype(np.float32)
-                x = np.ascontiguousarray(stacked.transpose(0, 3, 1, 2)) / np.float32(127.5) - np.float32(1)
-                with self._lock:
-                    cells = self.runner.run(x)
-                for index, own in zip(chosen, cells, strict=True):
-                    maps[index] = own
-        return [cells for cells in maps if cells is not None]
+        return self._schedule(self, patches)
+
+    def group(self, item: UInt8Array) -> Hashable:
+        """Return the shape: patches of one size share a call."""
+        return item.shape
+
+    def run(self, items: Sequence[UInt8Array]) -> Sequence[Float64Array]:
+        """Return the maps of one call's patches, all of one size."""
+        stacked = np.stack(items).astype(np.float32)
+        x = np.ascontiguousarray(stacked.transpose(0, 3, 1, 2)) / np.float32(127.5) - np.float32(1)
+        return list(self.runner.run(x))
 
 
 def load(
-    name_or_folder: str | Path = "image", *, device: str = "auto", folder: Path | None = None, runner: str = "auto"
+    name_or_folder: str | Path = "image",
+    *,
+    device: str = "auto",
+    folder: Path | None = None,
+    runner: str = "auto",
+    schedule: Schedule = run_here,
 ) -> PatchScorer:
     """Return the scorer of a picture model by name or folder."""
-    return PatchScorer.from_folder(find_model(name_or_folder, folder=folder), device=device, runner=runner)
+    model = find_model(name_or_folder, folder=folder)
+    return PatchScorer.from_folder(model, device=device, runner=runner, schedule=schedule)

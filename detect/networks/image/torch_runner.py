@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import torch
 from safetensors.torch import load_file
@@ -17,6 +19,7 @@ class TorchRunner:
     def __init__(self, network: torch.nn.Module, *, device: str = "cpu", batch: int = 16) -> None:
         self.device = device
         self.batch = batch
+        self._lock = threading.Lock()
         self.network = network.eval().to(device).to(memory_format=torch.channels_last)
 
     @classmethod
@@ -28,7 +31,7 @@ class TorchRunner:
         """Return maps of logits (N, h, w) for patches (N, 3, H, W) float32 in [-1, 1]."""
         is_cuda = self.device.startswith("cuda")
         batch = torch.from_numpy(x).to(self.device).contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode(), torch.autocast("cuda", torch.float16, enabled=is_cuda):
+        with self._lock, torch.inference_mode(), torch.autocast("cuda", torch.float16, enabled=is_cuda):
             cells = self.network.forward_map(batch)  # type: ignore[operator]
         return np.asarray(cells.double().cpu().numpy())
 
