@@ -5,19 +5,15 @@ from __future__ import annotations
 import glob
 import os
 import shutil
-import stat
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from detect.errors import ConfigError
-from detect.media.formats import FORMATS
-from detect.media.sniff import HEAD_BYTES, sniff
-from detect.types import MediaKind
+from detect.media.walk import walk
 
 STDIN = "-"
-_SUFFIXES = frozenset(suffix for entry in FORMATS.values() for suffix in entry.suffixes)
 
 
 @dataclass(frozen=True)
@@ -66,36 +62,6 @@ def _expand_one(argument: str, spool: Path) -> Iterator[Source]:
 
 def _match(path: str) -> list[str]:
     return list(walk(path)) if os.path.isdir(path) else [path]
-
-
-def walk(folder: str) -> Iterator[str]:
-    """Yield the media files below a folder, sorted, hidden ones and links to folders left out.
-
-    A file counts as media by its bytes; one whose name alone says so counts too, so that a photo that is empty or
-    broken is reported rather than passed over. Folders that cannot be read come last, to become errors of their own.
-    """
-    unreadable: list[str] = []
-    for parent, folders, names in os.walk(folder, onerror=lambda error: unreadable.append(str(error.filename))):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = os.path.join(parent, name)
-            if not name.startswith(".") and is_media(path):
-                yield path
-    yield from unreadable
-
-
-def is_media(path: str) -> bool:
-    """Say whether a file is media by its first bytes, or by its name; pipes and devices never are."""
-    is_named_so = Path(path).suffix.lower() in _SUFFIXES
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for a writer
-            return False
-        if is_named_so:
-            return True
-        with open(path, "rb") as stream:
-            return sniff(stream.read(HEAD_BYTES)).kind is not MediaKind.UNKNOWN
-    except OSError:
-        return is_named_so
 
 
 def read_list(name: str) -> list[str]:

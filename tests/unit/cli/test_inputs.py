@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from detect.cli.inputs import Source, expand, is_media, read_list, walk
+from detect.cli.inputs import Source, expand, read_list
 from detect.errors import ConfigError
+from detect.media.walk import is_media, walk
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
 
