@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import BinaryIO, TypeVar
 
@@ -17,7 +18,8 @@ from detect.types import DecodedAudio, DecodedImage, Evidence, MediaFacts, Media
 T = TypeVar("T")
 _WATERMARK_S = 16.0
 """Seconds searched for a voice generator's watermark: it repeats throughout what the generator made."""
-FileLike = str | os.PathLike[str] | bytes | BinaryIO
+FileLike = str | os.PathLike[str] | bytes | BinaryIO | MediaSource
+"""What can be analyzed; a `MediaSource` stays open for the caller."""
 
 
 @dataclass
@@ -47,7 +49,11 @@ def prepare(file: FileLike, *, name: str | None, settings: AnalyzerSettings) -> 
         MediaError: The file cannot be opened or decoded; the code says why.
     """
     started = time.perf_counter()
-    with open_source(file, name=name, limits=settings.limits) as source:
+    with (
+        nullcontext(file)
+        if isinstance(file, MediaSource)
+        else open_source(file, name=name, limits=settings.limits) as source
+    ):
         prepared = Prepared(shown_path(file) or clean_text(source.name, max_characters=255), _facts_of(source), [])
         prepared.timings_ms["open"] = (time.perf_counter() - started) * 1000
         if settings.read_provenance:

@@ -30,3 +30,17 @@ def pick_device(wanted: str = "auto") -> str:
             raise ConfigError(f"device {wanted!r} was asked for, but torch sees no CUDA device; use 'cpu' or 'auto'")
         return wanted
     raise ConfigError(f"unknown device {wanted!r}; use 'auto', 'cpu', 'cuda' or 'cuda:N'")
+
+
+def list_devices(wanted: str = "auto") -> list[str]:
+    """Return the devices that a run may spread over: `cuda` and `auto` stand for every GPU of this machine.
+
+    Raises:
+        ConfigError: As `pick_device`.
+    """
+    chosen = pick_device(wanted)
+    if chosen != "cuda":
+        return [chosen]
+    import torch
+
+    return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
