@@ -191,6 +191,15 @@ def _index(clean: Condition) -> float:
     return min(1.0, max(0.0, clean.vanished.value / above_chance)) if above_chance > 0 else 0.0
 
 
+def read_audit(tree: Mapping[str, Any]) -> Audit:
+    """Return the audit that `Audit.to_dict` gave."""
+    conditions = tuple(
+        Condition(**{**line, **{key: Estimate(**line[key]) for key in ("before", "after", "vanished")}})
+        for line in tree["conditions"]
+    )
+    return Audit(**{**tree, "conditions": conditions})
+
+
 def audit_table(found: Audit) -> Table:
     """Return the audit as a table."""
     rows = tuple(

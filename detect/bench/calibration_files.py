@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,8 @@ def calibrate_run(
     )
     out.mkdir(parents=True, exist_ok=True)
     (out / FILE_NAME).write_text(json.dumps(block, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    (out / "reliability.svg").write_text(draw_reliability(block), encoding="utf-8")
+    curve = {f"{block['id']}: held-out Cllr {block['held_out']['cllr']:.3f}": block["held_out"]["reliability"]}
+    (out / "reliability.svg").write_text(draw_reliability(curve), encoding="utf-8")
     return block
 
 
@@ -68,25 +69,36 @@ def copy_model(model: Path, target: Path, block: Mapping[str, Any]) -> None:
         raise ConfigError(f"{model} is not a model folder: no config.json")
     if target.exists():
         raise ConfigError(f"{target} exists; a calibration never overwrites a model")
-    shutil.copytree(model, target, ignore=shutil.ignore_patterns("metrics.json", "error_card.json", "ERROR_CARD.md"))
+    shutil.copytree(
+        model,
+        target,
+        ignore=shutil.ignore_patterns("metrics.json", "error_card.json", "ERROR_CARD.md", "reliability.svg"),
+    )
     config = json.loads((target / "config.json").read_text(encoding="utf-8"))
     config["calibration"] = {key: block[key] for key in _MODEL_KEYS}
     (target / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def draw_reliability(block: Mapping[str, Any]) -> str:
-    """Return the reliability chart (SVG): stated against observed probability on held-out origins."""
-    lines = block["held_out"]["reliability"]
-    curve = Curve(
-        f"{block['id']}: held-out Cllr {block['held_out']['cllr']:.3f}",
-        [line["stated"] for line in lines],
-        [line["observed"]["value"] for line in lines],
-        [line["observed"]["low"] for line in lines],
-        [line["observed"]["high"] for line in lines],
-        has_marks=True,
-    )
+def draw_reliability(curves: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """Return the reliability chart (SVG): stated against observed probability, a curve a name.
+
+    Args:
+        curves: Lines as `detect.bench.calibrate.reliability` gives them, by the name for the legend.
+    """
+    drawn = [
+        Curve(
+            name,
+            [line["stated"] for line in lines],
+            [line["observed"]["value"] for line in lines],
+            [line["observed"]["low"] for line in lines],
+            [line["observed"]["high"] for line in lines],
+            has_marks=True,
+            style=place,
+        )
+        for place, (name, lines) in enumerate(curves.items())
+    ]
     axes = Axis("stated P(synthetic)"), Axis("observed share of generated files")
-    return line_chart("Reliability on held-out origins", [curve], *axes, diagonal=True)
+    return line_chart("Reliability on files that the fit never saw", drawn, *axes, diagonal=True)
 
 
 def describe(block: Mapping[str, Any]) -> str:

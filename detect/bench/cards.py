@@ -1,13 +1,22 @@
-"""Error cards: what a shipped model gets wrong, by real source and by generator, in a file beside its weights."""
+"""What a model folder says of its errors: the error card, the figures behind it, and how far its scores hold.
+
+`error_card.json` and `ERROR_CARD.md`: false accusations by real source, recall by generator. `metrics.json`: all
+metrics of the run, peers and baseline included, from which documents quote (`detect.bench.quote`). `reliability.svg`:
+stated against observed probability.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from detect.bench.calibrate import reliability
+from detect.bench.calibration_files import draw_reliability
 from detect.bench.report import read_run
+from detect.bench.scores import Scores
+from detect.bench.store import Row
 from detect.bench.summary import SummarySettings, summarize
 from detect.bench.tables.markdown import render_table
 from detect.bench.tables.model import Table, number, percent
@@ -18,7 +27,10 @@ CARD_VERSION = "1"
 
 
 def write_card(folder: Path, model_folder: Path, *, detector: str, replicates: int = 1000) -> str:
-    """Write `error_card.json` and `ERROR_CARD.md` of a run into a model folder and return the Markdown.
+    """Write the card, `metrics.json` and `reliability.svg` of a run into a model folder; return the card's Markdown.
+
+    What `metrics.json` held besides bench figures (the held-out figures of a training run) stays when it was written
+    for the same weights.
 
     Raises:
         ConfigError: The folder has no config.json, or the run no rows of that detector.
@@ -29,14 +41,41 @@ def write_card(folder: Path, model_folder: Path, *, detector: str, replicates: i
     config = json.loads(config_file.read_text(encoding="utf-8"))
     model = {key: str(config.get(key, "")) for key in ("name", "version", "sha256")}
     rows, run = read_run(folder)
-    chosen = [row for row in rows if row.detector == detector] or rows
-    summary = to_plain(summarize(chosen, settings=SummarySettings(replicates=replicates), run=run))
+    summary: dict[str, Any] = to_plain(summarize(rows, settings=SummarySettings(replicates=replicates), run=run))
     card = make_card(summary, detector=detector, model=model)
-    text = json.dumps(card, indent=1, ensure_ascii=False) + "\n"
-    (model_folder / "error_card.json").write_text(text, encoding="utf-8")
     markdown = render_card(card)
+    _write_json(model_folder / "error_card.json", card)
     (model_folder / "ERROR_CARD.md").write_text(markdown, encoding="utf-8")
+    _write_json(model_folder / "metrics.json", _metrics(summary, config, model_folder / "metrics.json"))
+    curves = _reliability([row for row in rows if row.detector == detector])
+    if curves:
+        (model_folder / "reliability.svg").write_text(draw_reliability(curves), encoding="utf-8")
     return markdown
+
+
+def _write_json(file: Path, content: Mapping[str, Any]) -> None:
+    file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _metrics(summary: Mapping[str, Any], config: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    """Return the run's metrics with the weights they belong to, and what a training run noted for the same ones."""
+    own = {
+        "weights_sha256": config.get("sha256", ""),
+        "calibration_id": (config.get("calibration") or {}).get("id", ""),
+    }
+    before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    noted = before if before.get("weights_sha256") == own["weights_sha256"] else {}
+    return {**noted, **own, **summary}
+
+
+def _reliability(rows: Sequence[Row]) -> dict[str, list[dict[str, Any]]]:
+    """Return stated against observed probability by perturbation, where both labels were scored."""
+    found = {}
+    for perturbation in dict.fromkeys(row.perturbation for row in rows):
+        scores = Scores.of([row for row in rows if row.perturbation == perturbation])
+        if scores.has_both:
+            found[perturbation.partition("@")[0]] = reliability(scores.is_fake, scores.llr)
+    return found
 
 
 def make_card(summary: Mapping[str, Any], *, detector: str, model: Mapping[str, str]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detect.bench.detectors.resolve import registered_detectors
+from detect.bench.detectors.resolve import registered_detectors, resolve
 from detect.bench.peers.base import list_peers
 from detect.bench.perturb import get_perturbation, list_perturbations
 from detect.bench.probe import medium_of
@@ -30,6 +30,7 @@ def describe(what: str, *, kind: str) -> str:
         )
         return render_table(Table("Published detectors", head, tuple(found)))
     if what == "detectors":
-        names = ("ours", "ours-cheap", *registered_detectors())
-        return render_table(Table("Detectors", ("name",), tuple((name,) for name in names)))
+        own = tuple((name, resolve(name).fingerprint) for name in ("ours", "ours-cheap"))
+        others = tuple((name, "known once it is made") for name in registered_detectors())
+        return render_table(Table("Detectors", ("name", "fingerprint"), (*own, *others)))
     raise ConfigError(f"cannot list {what!r}; there are perturbations, peers and detectors")

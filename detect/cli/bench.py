@@ -287,11 +287,32 @@ def card(
     detector: Annotated[str, typer.Option(help="Its name in the run.")] = "ours",
     replicates: Replicates = 1000,
 ) -> None:
-    """Write a model's error card: `error_card.json` and `ERROR_CARD.md` beside its weights."""
+    """Write what a model gets wrong beside its weights: error card, metrics.json and reliability.svg."""
     from detect.bench.cards import write_card
 
     emit(write_card(folder, model, detector=detector, replicates=replicates) + "\n")
-    tell(f"written: {model}/error_card.json, {model}/ERROR_CARD.md")
+    tell(f"written: {model}/error_card.json, ERROR_CARD.md, metrics.json, reliability.svg")
+
+
+@app.command("quote")
+def quote(
+    documents: Annotated[list[Path], typer.Argument(help="Markdown files with `<!-- quote SOURCE WHAT -->` blocks.")],
+    source: Annotated[
+        list[str], typer.Option("--source", help="NAME=PATH: run folder, model folder, metrics.json or audit.json.")
+    ],
+    check: Annotated[bool, typer.Option(help="Change nothing; exit with 1 when a block differs.")] = False,
+) -> None:
+    """Write measured figures into the marked blocks of documents, so that none is typed by hand."""
+    from detect.bench.quote import quote_files
+
+    pairs = [text.partition("=") for text in source]
+    if any(not mark for _, mark, _ in pairs):
+        raise typer.BadParameter("--source is NAME=PATH")
+    changed = quote_files(documents, {name: Path(path) for name, _, path in pairs}, is_dry=check)
+    for file in changed:
+        tell(f"{'differs' if check else 'written'}: {file}")
+    if check and changed:
+        raise typer.Exit(ExitCode.ERROR)
 
 
 @app.command("croissant")

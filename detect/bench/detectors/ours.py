@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,8 +48,11 @@ class AnalyzerDetector:
 
     @property
     def fingerprint(self) -> str:
-        """Return the Analyzer's: versions, weights, settings."""
-        return self.analyzer.fingerprint
+        """Return the Analyzer's (versions, weights, settings) with the models' configs: thresholds decide verdicts."""
+        from detect.networks.zoo import list_models
+
+        configs = [json.dumps(dict(model.config), sort_keys=True) for model in list_models(self.models_dir)]
+        return hashlib.sha256("\n".join([self.analyzer.fingerprint, *configs]).encode()).hexdigest()
 
     def predict_many(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Yield one prediction a path, in order."""

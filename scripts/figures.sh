@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# Measure the shipped models on the developers' `val` files and write every figure that a document quotes:
+# models/*/{ERROR_CARD.md,error_card.json,metrics.json,reliability.svg}, benchmarks/results/*.json, and the marked blocks
+# of README.md, docs/ and models/*/README.md. No figure is typed by hand.
+#
+#   scripts/figures.sh                    everything
+#   scripts/figures.sh image audio        only these (image, audio, video, face, attack, audit, quote)
+#   scripts/figures.sh quote              only write the documents anew from figures already measured
+#
+# Interrupted runs go on. Runs of ours are kept by fingerprint (weights, thresholds, settings); the peers' runs do not
+# depend on our weights and are made once. DATA, PEERS and PEERS_CODE say where data and published detectors lie
+# (docs/bench.md); without PEERS_CODE the peers' runs there are, or none, are used.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+data=${DATA:-../shared/data/manifest.jsonl}
+peers=${PEERS:-../shared/peers}
+code=${PEERS_CODE:-}
+runs=${RUNS:-runs/figures}
+results=benchmarks/results
+witnessmark="${VENV:-.venv}/bin/witnessmark"
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+mkdir -p "$runs" "$results"
+
+fingerprint=$("$witnessmark" bench list detectors | awk -F'|' '$2 ~ /^ ours $/ { gsub(/ /, "", $3); print substr($3, 1, 8) }')
+step() { printf '\n== %s\n' "$1" >&2; }
+bench() { "$witnessmark" bench "$@" >/dev/null; }
+
+measure() {  # kind of media, model folder, peers
+  local kind=$1 model=models/$2 own="$runs/$1-$fingerprint" named=() name
+  shift 2
+  [ -f "$model/config.json" ] || { echo "no $model: $kind is left out" >&2; return 0; }
+  step "$kind: ours"
+  bench "$kind" --manifest "$data" --split val --detector ours --out "$own"
+  if [ -n "$code" ] && [ $# -gt 0 ]; then
+    step "$kind: peers"
+    for name in "$@"; do named+=(--detector "$name=peer:$name"); done
+    bench "$kind" --manifest "$data" --split val --train-split "" --peers "$peers" --peers-code "$code" "${named[@]}" \
+      --out "$runs/$kind-peers"
+  fi
+  step "$kind: card"
+  rm -rf "${runs:?}/$kind"
+  local parts=("$own")
+  for name in "$runs/$kind-peers"*/; do [ -d "$name" ] && parts+=("${name%/}"); done
+  "$witnessmark" bench merge "${parts[@]}" --out "$runs/$kind" --replicates 0 >/dev/null
+  bench card "$runs/$kind" --model "$model" --detector ours
+}
+
+attack() {
+  step "attack on the picture model, 40 pictures"
+  local transfer=()
+  [ -n "$code" ] && transfer=(--peers "$peers" --peers-code "$code" --detector ferretnet-s=peer:ferretnet-s
+    --detector tiny-ladeda-wildrf=peer:tiny-ladeda-wildrf)
+  bench image --manifest "$data" --split val --limit 40 --train-split "" --attack ours --epsilon 0 --epsilon 1 \
+    --epsilon 2 --epsilon 4 --detector ours=ours-cheap "${transfer[@]}" --out "$runs/attack-$fingerprint"
+  cp "$runs/attack-$fingerprint/metrics.json" "$results/attack.json"
+}
+
+audit() {
+  step "shortcut audits: the picture model, and a toy that reads only format and size"
+  bench audit ours-cheap "$data" --split val --limit 146 --out "$runs/audit-$fingerprint"
+  cp "$runs/audit-$fingerprint/audit.json" "$results/audit-image.json"
+  bench audit toy=benchmarks/leaky_toy.py:judge "$data" --split val --out "$runs/audit-toy"
+  cp "$runs/audit-toy/audit.json" "$results/audit-toy.json"
+}
+
+quote() {
+  step "documents"
+  local sources=() path
+  for path in models/*/metrics.json; do sources+=(--source "$(basename "$(dirname "$path")")=$(dirname "$path")"); done
+  for path in "$results"/*.json; do [ -f "$path" ] && sources+=(--source "$(basename "$path" .json)=$path"); done
+  mapfile -t documents < <(grep -rl -e '<!-- quote ' README.md docs models/*/README.md --include='*.md')
+  "$witnessmark" bench quote "${documents[@]}" "${sources[@]}"
+}
+
+[ $# -gt 0 ] || set -- image audio face video attack audit quote
+for part in "$@"; do
+  case $part in
+    image) measure image image ferretnet-s tiny-ladeda-wildrf ;;
+    audio) measure audio speech aasist aasist-l aasist-asvspoof5 inc-tssdnet rawgat-st ;;
+    face) measure face face meso4-df meso4-f2f mesoinception-df mesoinception-f2f classnseg ;;
+    video) measure video video ;;
+    attack | audit | quote) "$part" ;;
+    *) echo "unknown part $part (image, audio, face, video, attack, audit, quote)" >&2; exit 2 ;;
+  esac
+done
+case " $* " in *" quote "*) ;; *) quote ;; esac
