@@ -53,8 +53,12 @@ def train(
         from detect.training.speech import train as train_speech
 
         written = train_speech(recipe, manifests=manifest or (), work=folder, out=out, device=chosen, resume=not fresh)
+    elif kind == "face":
+        from detect.training.face.run import train as train_face
+
+        written = train_face(recipe, manifests=manifest or (), work=folder, out=out, device=chosen, resume=not fresh)
     else:
-        raise ConfigError(f"recipe {recipe}: [recipe] kind is {kind!r}; expected 'image' or 'speech'")
+        raise ConfigError(f"recipe {recipe}: [recipe] kind is {kind!r}; expected 'image', 'speech' or 'face'")
     typer.echo(str(written))
 
 

@@ -1,0 +1,1 @@
+"""Calibration and training of what judges frames of clips."""
