@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
@@ -31,7 +32,9 @@ from api.remote import RemoteFetcher
 from api.routes import analyses, batches, health, keys, models, page, provenance, views
 from api.settings import Settings
 from api.state import Service
+from api.tracing import make_tracing
 
+DRAWINGS_AT_ONCE = 2
 SUMMARY = "Was this picture, clip or recording made by a machine? One authenticity score with its evidence."
 
 
@@ -91,6 +94,7 @@ def make_service(
     blobs = BlobStore(settings.blobs)
     waiters = Waiters(store, settings.poll_s)
     metrics = Metrics()
+    tracing = make_tracing(settings.otel)
     fetcher = fetcher or make_fetcher(settings)
     worker = None
     if has_worker:
@@ -101,6 +105,7 @@ def make_service(
             make_judge=lambda: _warmed(judge),
             fetcher=fetcher if settings.fetch_urls else None,
             metrics=metrics,
+            tracing=tracing,
             on_finished=waiters.tell,
         )
     return Service(
@@ -114,6 +119,8 @@ def make_service(
         metrics=metrics,
         fetcher=fetcher,
         worker=worker,
+        tracing=tracing,
+        drawing=threading.Semaphore(DRAWINGS_AT_ONCE),
     )
 
 
@@ -150,8 +157,6 @@ def create_app(settings: Settings | None = None, *, service: Service | None = No
             expose_headers=["Location", "Retry-After", "RateLimit", "RateLimit-Policy"],
         )
     app.add_middleware(Envelope, service=service)
-    if service.settings.otel:
-        _trace(app)
     return app
 
 
@@ -167,25 +172,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        service.is_draining = True
+        service.drain()
         if service.worker is not None:
-            await run_in_threadpool(service.worker.stop, service.settings.drain_s)
+            await run_in_threadpool(service.worker.stop, service.drain_left_s)
             await run_in_threadpool(background.stop)
         looking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await looking
+        await run_in_threadpool(service.tracing.close)
         service.database.close()
-
-
-def _trace(app: FastAPI) -> None:
-    """Trace calls with OpenTelemetry, which reads its own variables of the environment."""
-    try:
-        from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
-    except ModuleNotFoundError as error:
-        raise detect.MissingExtraError(
-            "tracing needs OpenTelemetry; install it with: pip install 'witnessmark[otel]'"
-        ) from error
-    FastAPIInstrumentor.instrument_app(app)
 
 
 def openapi_json(app: FastAPI) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +16,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 BUSY_TIMEOUT_MS = 15_000
-HEAD = "0001"
+HEAD = "0002"
 """Newest migration; a start that finds it need not load alembic."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -33,7 +35,8 @@ def new_id(prefix: str) -> str:
 class Base(DeclarativeBase):
     """Base of all tables; times are Unix seconds as floats, so that both databases compare them alike."""
 
-    type_annotation_map = {dict[str, Any]: JSON, list[str]: JSON}  # noqa: RUF012 - SQLAlchemy's own convention
+    # SQLAlchemy's own convention: a plain class attribute
+    type_annotation_map = {dict[str, Any]: JSON(none_as_null=True), list[str]: JSON}  # noqa: RUF012
 
 
 class Analysis(Base):
@@ -64,6 +67,7 @@ class Analysis(Base):
     attempts: Mapped[int]
     report: Mapped[dict[str, Any] | None]
     verdict: Mapped[str | None] = mapped_column(String(24))
+    authenticity: Mapped[float | None]
     error_code: Mapped[str | None] = mapped_column(String(40))
     error_detail: Mapped[str | None]
     files_until: Mapped[float | None]
@@ -137,6 +141,10 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
+        # SQLite has one writer. Threads that queue here go on at once; those that queue in SQLite sleep between looks.
+        self._turn: contextlib.AbstractContextManager[Any] = (
+            threading.Lock() if self.is_sqlite else contextlib.nullcontext()
+        )
         if self.is_sqlite and (path := make_url(url).database):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         arguments: dict[str, Any] = {"check_same_thread": False} if self.is_sqlite else {}
@@ -151,7 +159,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """Open a transaction that may write; on SQLite it takes the write lock at once, so it never fails midway."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with self._turn, Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import problems
 from api.security import check_host, check_origin
 from api.state import Service
+from api.tracing import Span
 
 access_log = logging.getLogger("api.access")
 
@@ -62,10 +63,11 @@ class Envelope:
                 headers["X-Request-ID"] = request.state.request_id
             await send(message)
 
-        try:
-            await self._checked(request, receive, send_with_headers)
-        finally:
-            self._note(request, status, time.perf_counter() - started)
+        with self._service.tracing.call(request.headers) as span:
+            try:
+                await self._checked(request, receive, send_with_headers)
+            finally:
+                self._note(request, status, time.perf_counter() - started, span)
 
     async def _checked(self, request: Request, receive: Receive, send: Send) -> None:
         try:
@@ -76,18 +78,20 @@ class Envelope:
             return
         await self._app(request.scope, receive, send)
 
-    def _note(self, request: Request, status: int, seconds: float) -> None:
-        """Log and count by the route's pattern: paths hold ids, queries may hold secrets, names are private."""
+    def _note(self, request: Request, status: int, seconds: float, span: Span) -> None:
+        """Log, count and trace by the route's pattern: paths hold ids, queries may hold secrets, names are private."""
         route = getattr(request.scope.get("route"), "path", "unmatched")
         method = request.method if request.method in ("GET", "POST", "DELETE", "HEAD", "OPTIONS") else "other"
         self._service.metrics.calls.labels(method, route, str(status)).inc()
         self._service.metrics.call_seconds.labels(method, route).observe(seconds)
+        span.name(f"{method} {route}")
+        span.note(**{"http.request.method": method, "http.route": route, "http.response.status_code": status})
         trace = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
         access_log.info(
             "call",
             extra={
                 "request_id": request.state.request_id,
-                "trace_id": trace.group(1) if trace else None,
+                "trace_id": span.trace_id or (trace.group(1) if trace else None),
                 "method": method,
                 "route": route,
                 "status": status,

@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from detect.errors import WitnessmarkError
+from detect.errors import MissingExtraError, WitnessmarkError
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,6 @@ _STATUS_OF = {
     "media_error": 422,
     "url_refused": 422,
     "url_unreachable": 422,
-    "unknown_model": 404,
     "missing_extra": 501,
     "engine_busy": 503,
 }
@@ -68,10 +67,16 @@ def not_found(what: str) -> ProblemError:
     return ProblemError(404, "not_found", f"there is no such {what}")
 
 
+def is_callers_affair(error: WitnessmarkError) -> bool:
+    """Say whether an error lies in what the caller sent; the text of any other may tell about the inside."""
+    return 400 <= _STATUS_OF.get(error.code, 500) < 500
+
+
 def problem_of(error: WitnessmarkError) -> ProblemError:
     """Return the problem that an error of the library means."""
     status = _STATUS_OF.get(error.code, 500)
-    detail = str(error) if status != 500 else "the service is not able to do this now; its log says why"
+    is_open = is_callers_affair(error) or isinstance(error, MissingExtraError)
+    detail = str(error) if is_open else "the service is not able to do this now; its log says why"
     return ProblemError(status, error.code, detail)
 
 
@@ -100,7 +105,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(WitnessmarkError)
     async def _library(request: Request, error: WitnessmarkError) -> Response:
         problem = problem_of(error)
-        if problem.status == 500:
+        if not is_callers_affair(error):
             log.error("library error", exc_info=error)
         return render(request, problem)
 

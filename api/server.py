@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from types import FrameType
 from typing import Literal
 
 import uvicorn
@@ -13,6 +14,7 @@ from api.app import create_app, make_service
 from api.jobs.background import Background
 from api.logs import configure
 from api.settings import Settings
+from api.state import Service
 
 log = logging.getLogger(__name__)
 Role = Literal["all", "api", "worker"]
@@ -24,9 +26,9 @@ def serve(settings: Settings, role: Role = "all") -> None:
     if role == "worker":
         _work(settings)
         return
-    app = create_app(settings, service=make_service(settings, has_worker=role == "all"))
-    uvicorn.run(
-        app,
+    service = make_service(settings, has_worker=role == "all")
+    config = uvicorn.Config(
+        create_app(settings, service=service),
         host=settings.host,
         port=settings.port,
         log_config=None,
@@ -35,6 +37,20 @@ def serve(settings: Settings, role: Role = "all") -> None:
         timeout_graceful_shutdown=max(1, int(settings.drain_s)),
         timeout_keep_alive=30,
     )
+    Server(config, service).run()
+
+
+class Server(uvicorn.Server):
+    """Drains from the first signal on, not only once the last call has ended."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal."""
+        self._service.drain()
+        super().handle_exit(sig, frame)
 
 
 def _work(settings: Settings) -> None:
@@ -52,5 +68,6 @@ def _work(settings: Settings) -> None:
     stopping.wait()
     is_done = worker.stop(settings.drain_s)
     background.stop()
+    service.tracing.close()
     service.database.close()
     log.info("worker stopped" if is_done else "worker stopped before its jobs had ended; they are queued again")

@@ -47,13 +47,16 @@ class Settings(BaseSettings):
         default_factory=list, description="Host names the service answers to besides loopback and `host`."
     )
     cors_origins: list[str] = Field(default_factory=list, description="Origins whose pages may call the API.")
-    rate_limit: str = Field(default="600/minute", description="Calls that submit work, for each key or address.")
+    rate_limit: str = Field(
+        default="600/minute", description="Calls that cost work (submitting, drawing), for each key or address."
+    )
 
     # ---- what a call may cost
     max_upload_bytes: int = Field(default=256 * MIB, gt=0, description="Largest file, enforced while it streams in.")
+    upload_timeout_s: float = Field(default=600.0, gt=0, description="Longest time that one body may take to arrive.")
     max_wait_s: float = Field(default=30.0, ge=0, le=300, description="Longest `Prefer: wait=N` that is honoured.")
-    max_queue: int = Field(default=1000, gt=0, description="Unfinished jobs at which new ones are refused with 503.")
-    max_batch_items: int = Field(default=10_000, gt=0, description="Lines of one batch.")
+    max_queue: int = Field(default=10_000, gt=0, description="Unfinished jobs at which new ones are refused with 503.")
+    max_batch_items: int = Field(default=5000, gt=0, description="Lines of one batch; never more than `max_queue`.")
     max_batch_bytes: int = Field(default=16 * MIB, gt=0, description="Largest JSONL body of a batch.")
 
     # ---- workers
@@ -71,6 +74,9 @@ class Settings(BaseSettings):
         default=0.25, gt=0, description="How often idle workers and waiting calls look at the database."
     )
     max_attempts: int = Field(default=3, ge=1, description="Times a job may lose its worker before it fails.")
+    job_timeout_s: float = Field(
+        default=3600.0, gt=0, description="A job that is under way for longer is taken to be stuck, and taken up again."
+    )
     drain_s: float = Field(default=30.0, ge=0, description="Time that a shutdown gives to running jobs.")
     fetchers: int = Field(default=4, ge=1, le=64, description="URLs fetched at the same time by one worker.")
 
@@ -96,7 +102,9 @@ class Settings(BaseSettings):
     )
 
     # ---- operations
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="`debug`, `info`, `warning` or `error`."
+    )
     metrics: bool = Field(default=True, description="Offer `/metrics`.")
     otel: bool = Field(
         default=False, description="Trace with OpenTelemetry (extra `otel`), configured by its own variables."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import dataclass
 from typing import cast
 
@@ -17,11 +19,18 @@ from api.metrics import Metrics
 from api.ratelimit import Limiter
 from api.remote import RemoteFetcher
 from api.settings import Settings
+from api.tracing import Tracing
 
 
 @dataclass
 class Service:
-    """The parts of one application; `worker` is None when workers run as processes of their own."""
+    """The parts of one application.
+
+    Attributes:
+        worker: None when workers run as processes of their own.
+        drawing: How many costly drawings (PDF) may run at once; the others wait.
+        drain_until: End of the time that a shutdown gives, monotonic; None while the service runs.
+    """
 
     settings: Settings
     database: Database
@@ -33,7 +42,27 @@ class Service:
     metrics: Metrics
     fetcher: RemoteFetcher
     worker: Worker | None
-    is_draining: bool = False
+    tracing: Tracing
+    drawing: threading.Semaphore
+    drain_until: float | None = None
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the service is shutting down."""
+        return self.drain_until is not None
+
+    def drain(self) -> None:
+        """Take no new work from now on; what is under way has `drain_s` to end."""
+        if self.drain_until is None:
+            self.drain_until = time.monotonic() + self.settings.drain_s
+            if self.worker is not None:
+                self.worker.drain()
+
+    @property
+    def drain_left_s(self) -> float:
+        """Seconds that are left to what is under way."""
+        until = time.monotonic() if self.drain_until is None else self.drain_until
+        return max(0.0, until - time.monotonic())
 
 
 def service_of(request: Request) -> Service:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import json
@@ -63,15 +64,16 @@ def too_large(max_bytes: int) -> ProblemError:
 
 
 @contextlib.asynccontextmanager
-async def read_upload(request: Request, max_bytes: int) -> AsyncIterator[Upload]:
+async def read_upload(request: Request, max_bytes: int, timeout_s: float) -> AsyncIterator[Upload]:
     """Read a multipart form with one file in the field `file`; larger files wait on disk, not in memory.
 
     Raises:
-        ProblemError: 413 too long, 422 not such a form.
+        ProblemError: 408 too slow, 413 too long, 422 not such a form.
     """
     limited = limit_body(request, max_bytes + _FORM_SLACK_BYTES)
     try:
-        form = await limited.form(max_files=1, max_fields=4, max_part_size=16 * 1024)
+        async with arriving(timeout_s):
+            form = await limited.form(max_files=1, max_fields=4, max_part_size=16 * 1024)
     except HTTPException as error:
         raise ProblemError(422, "invalid_form", "the multipart form cannot be read, or has too many parts") from error
     try:
@@ -103,13 +105,29 @@ async def store_upload(blobs: BlobStore, upload: Upload, max_bytes: int) -> Stor
     return await run_in_threadpool(blobs.put, upload.stream, max_bytes=max_bytes)
 
 
-async def read_body(request: Request, max_bytes: int) -> bytes:
+async def read_body(request: Request, max_bytes: int, timeout_s: float) -> bytes:
     """Return the body.
 
     Raises:
-        ProblemError: 413 too long.
+        ProblemError: 408 too slow, 413 too long.
     """
-    return await limit_body(request, max_bytes).body()
+    async with arriving(timeout_s):
+        return await limit_body(request, max_bytes).body()
+
+
+@contextlib.asynccontextmanager
+async def arriving(timeout_s: float) -> AsyncIterator[None]:
+    """Give a body so long to arrive: one that trickles in would hold its connection and its file for ever.
+
+    Raises:
+        ProblemError: 408.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            yield
+    except TimeoutError as error:
+        close = {"Connection": "close"}
+        raise ProblemError(408, "too_slow", f"the body did not arrive within {timeout_s:g} s", headers=close) from error
 
 
 def parse_url_request(body: bytes) -> UrlRequest:

@@ -69,7 +69,7 @@ class Eraser:
             blobs = [row.blob for row in due if row.blob]
             for row in due:
                 row.status = "expired"
-                row.report = row.verdict = row.sha256 = row.size = row.source_url = None
+                row.report = row.verdict = row.authenticity = row.sha256 = row.size = row.source_url = None
                 row.error_code = row.error_detail = row.blob = row.webhook_url = None
                 row.name = ""
                 row.results_until = now + TOMBSTONE_S

@@ -8,9 +8,9 @@ lost its lease and comes back cannot end the job a second time.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import CursorResult, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -21,6 +21,7 @@ from api.settings import Settings
 from detect.serialize import report_to_dict
 from detect.types import Report
 
+T = TypeVar("T")
 UNFINISHED = ("queued", "running")
 FINISHED = ("succeeded", "failed", "expired")
 STATUSES = UNFINISHED + FINISHED
@@ -73,6 +74,21 @@ class Outcome:
         return cls(report=report_to_dict(report))
 
 
+@dataclass(frozen=True)
+class Turn:
+    """What one transaction of a worker did.
+
+    Attributes:
+        is_ended: For each job that was to end, whether it did: not when another worker has taken it over.
+        claimed: Jobs leased now, oldest first.
+        lost: Jobs that have lost too many workers and ended as failed.
+    """
+
+    is_ended: tuple[bool, ...] = ()
+    claimed: Sequence[Analysis] = ()
+    lost: Sequence[Analysis] = ()
+
+
 class JobStore:
     """All that happens to analyses; every method is one short transaction."""
 
@@ -93,42 +109,67 @@ class JobStore:
             QueueFullError: Try again later; nothing was stored.
             IdempotencyConflictError: The key stands for another request.
         """
+
+        def insert(session: Session) -> tuple[str, Analysis | None]:
+            row = self._insert(session, job)
+            return row.id, row
+
+        target, row = self._once(job.owner, replay, insert)
+        if row is not None:
+            return row, False
+        with self.database.read() as session:
+            return session.get_one(Analysis, target), True
+
+    def _once(
+        self, owner: str, replay: Replay | None, insert: Callable[[Session], tuple[str, T | None]]
+    ) -> tuple[str, T | None]:
+        """Insert something, or find what the same `Idempotency-Key` has made already; then there is no row."""
         try:
             with self.database.write() as session:
-                if replay and (target := self._replayed(session, job.owner, replay)):
-                    return session.get_one(Analysis, target), True
-                row = self._insert(session, job)
-                if row.status == "queued":
-                    self._check_room(session, 0)
+                if replay and (target := self._replayed(session, owner, replay)):
+                    return target, None
+                target, row = insert(session)
                 if replay:
-                    self._remember(session, job.owner, replay, row.id)
-                return row, False
+                    self._remember(session, owner, replay, target)
+                return target, row
         except IntegrityError:
             # Another process stored the same key between our look and our insert: now it can be seen.
             with self.database.read() as session:
-                if replay and (target := self._replayed(session, job.owner, replay)):
-                    return session.get_one(Analysis, target), True
+                if replay and (target := self._replayed(session, owner, replay)):
+                    return target, None
             raise
 
     def submit_batch(self, jobs: Sequence[NewJob], owner: str, replay: Replay | None = None) -> tuple[str, bool]:
         """Accept many jobs at once; see `submit`. Returns the id of the batch."""
-        with self.database.write() as session:
-            if replay and (target := self._replayed(session, owner, replay)):
-                return target, True
-            batch = Batch(id=new_id("ba"), owner=owner, created_at=time.time(), total=len(jobs))
-            session.add(batch)
-            self._check_room(session, len(jobs))
-            for job in jobs:
-                self._insert(session, job, batch_id=batch.id)
-            if replay:
-                self._remember(session, owner, replay, batch.id)
-            return batch.id, False
 
-    def _insert(self, session: Session, job: NewJob, *, batch_id: str | None = None) -> Analysis:
+        def insert(session: Session) -> tuple[str, Batch | None]:
+            now = time.time()
+            batch = Batch(id=new_id("ba"), owner=owner, created_at=now, total=len(jobs))
+            self._check_room(session, len(jobs))
+            session.add(batch)
+            session.add_all([self._row(job, now, batch_id=batch.id) for job in jobs])  # one statement for all
+            return batch.id, batch
+
+        target, batch = self._once(owner, replay, insert)
+        return target, batch is None
+
+    def _insert(self, session: Session, job: NewJob) -> Analysis:
+        """Add one job; a known result ends it at once, otherwise there must be room for it."""
         now = time.time()
+        row = self._row(job, now)
+        if not row.zero_retention and (known := self._known_report(session, job)) is not None:
+            ending = self._ending(row, Outcome(report=_renamed(known, job.name)), now, is_cached=True)
+            for name, value in ending.items():
+                setattr(row, name, value)
+            self._announce(session, row, now)
+        else:
+            self._check_room(session, 1)
+        session.add(row)
+        return row
+
+    def _row(self, job: NewJob, now: float, *, batch_id: str | None = None) -> Analysis:
         is_private = job.zero_retention or self.settings.zero_retention
-        known = None if is_private else self._known_report(session, job)
-        row = Analysis(
+        return Analysis(
             id=new_id("an"),
             owner=job.owner,
             status="queued",
@@ -141,18 +182,12 @@ class JobStore:
             blob=job.blob,
             fingerprint=self.fingerprint,
             zero_retention=is_private,
-            is_cached=known is not None,
+            is_cached=False,
             webhook_url=job.webhook_url,
             batch_id=batch_id,
             batch_line=job.batch_line,
             attempts=0,
         )
-        session.add(row)
-        session.flush()
-        if known is not None:
-            self._end(session, row.id, Outcome(report=_renamed(known, job.name)), now)
-            session.refresh(row)
-        return row
 
     def _known_report(self, session: Session, job: NewJob) -> dict[str, Any] | None:
         """Return the report of the same bytes under the same pipeline, of the same owner: nobody learns of others."""
@@ -258,50 +293,82 @@ class JobStore:
 
     # ---------------------------------------------------------------- working
 
-    def claim(self, worker: str, *, stage: str) -> Analysis | None:
-        """Lease the oldest job that waits, or whose worker fell silent; None when there is none.
+    def claim(self, worker: str, *, stage: str, limit: int = 1) -> Sequence[Analysis]:
+        """Lease the oldest jobs that wait, or whose worker fell silent; at most `limit`, oldest first.
 
-        A job that has lost `max_attempts` workers ends as failed: it may be what kills them.
+        A job that has lost `max_attempts` workers ends as failed instead: it may be what kills them.
         """
-        now = time.time()
-        is_free = or_(Analysis.status == "queued", (Analysis.status == "running") & (Analysis.lease_until < now))
-        oldest = (
-            select(Analysis.id)
-            .where(is_free, Analysis.stage == stage)
-            .order_by(Analysis.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
-        with self.database.read() as session:  # most looks find nothing: those take no write lock
-            if session.scalar(select(Analysis.id).where(is_free, Analysis.stage == stage).limit(1)) is None:
-                return None
-        with self.database.write() as session:
-            row = session.scalar(
-                update(Analysis)
-                .where(Analysis.id == oldest.scalar_subquery())
-                .values(
-                    status="running",
-                    worker=worker,
-                    attempts=Analysis.attempts + 1,
-                    lease_until=now + self.settings.lease_s,
-                    started_at=func.coalesce(Analysis.started_at, now),
-                )
-                .returning(Analysis)
-                .execution_options(synchronize_session=False)
-            )
-            if row is None:
-                return None
-            if row.attempts > self.settings.max_attempts:
-                self._end(session, row.id, Outcome(error_code="worker_lost", error_detail=_WORKER_LOST), now)
-                return None
-            return row
+        return self.turn(worker, stage=stage, limit=limit).claimed
 
-    def heartbeat(self, worker: str) -> None:
-        """Renew the leases of all jobs that the worker holds."""
+    def finish(self, job: Analysis, outcome: Outcome) -> bool:
+        """End a job exactly once; False when the lease was lost and another worker has it."""
+        return self.turn(job.worker or "", ended=[(job, outcome)]).is_ended[0]
+
+    def turn(
+        self,
+        worker: str,
+        *,
+        ended: Sequence[tuple[Analysis, Outcome]] = (),
+        stage: str = "analyze",
+        limit: int = 0,
+    ) -> Turn:
+        """End some jobs and lease others in one transaction: under load, one commit serves many."""
+        if not ended and (limit <= 0 or not self._is_waiting(stage)):
+            return Turn()  # most looks find nothing: those take no write lock
+        now = time.time()
+        with self.database.write() as session:
+            is_ended = [self._finish(session, job, outcome, now) for job, outcome in ended]
+            taken = self._take(session, worker, stage, limit, now) if limit > 0 else []
+            lost = [row for row in taken if row.attempts > self.settings.max_attempts]
+            for row in lost:
+                self._finish(session, row, Outcome(error_code="worker_lost", error_detail=_WORKER_LOST), now)
+            return Turn(tuple(is_ended), [row for row in taken if row not in lost], lost)
+
+    def _is_waiting(self, stage: str) -> bool:
+        with self.database.read() as session:
+            return session.scalar(select(Analysis.id).where(*_free(stage, time.time())).limit(1)) is not None
+
+    def _take(self, session: Session, worker: str, stage: str, limit: int, now: float) -> list[Analysis]:
+        oldest = session.scalars(
+            select(Analysis.id)
+            .where(*_free(stage, now))
+            .order_by(Analysis.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        ).all()
+        if not oldest:
+            return []
+        rows = session.scalars(
+            update(Analysis)
+            .where(Analysis.id.in_(oldest))
+            .values(
+                status="running",
+                worker=worker,
+                attempts=Analysis.attempts + 1,
+                lease_until=now + self.settings.lease_s,
+                started_at=func.coalesce(Analysis.started_at, now),
+            )
+            .returning(Analysis)
+            .execution_options(synchronize_session=False)
+        )
+        return sorted(rows, key=lambda row: row.id)
+
+    def backlog(self, stage: str, *, most: int) -> int:
+        """Return how many jobs wait in a stage, counting no further than `most`."""
+        waiting = select(Analysis.id).where(Analysis.status == "queued", Analysis.stage == stage).limit(most)
+        with self.database.read() as session:
+            return session.scalar(select(func.count()).select_from(waiting.subquery())) or 0
+
+    def heartbeat(self, worker: str, job_ids: Sequence[str]) -> None:
+        """Renew the leases of those jobs, as far as the worker still holds them."""
+        held = select(Analysis.id).where(
+            Analysis.id.in_(job_ids), Analysis.worker == worker, Analysis.status == "running"
+        )
         with self.database.write() as session:
             session.execute(
                 update(Analysis)
-                .where(Analysis.worker == worker, Analysis.status == "running")
+                # Those that another thread is ending right now are left alone: waiting for them could be a deadlock.
+                .where(Analysis.id.in_(held.with_for_update(skip_locked=True)))
                 .values(lease_until=time.time() + self.settings.lease_s)
                 .execution_options(synchronize_session=False)
             )
@@ -317,64 +384,75 @@ class JobStore:
             )
 
     def fetched(self, job: Analysis, *, blob: str, sha256: str, size: int, name: str) -> bool:
-        """Hand a fetched file on to the next stage; False when the lease was lost meanwhile."""
+        """Hand a fetched file on to the next stage; False when the lease was lost meanwhile.
+
+        From here on the address is not needed, and forgotten: its query may hold a secret.
+        """
+        now = time.time()
         with self.database.write() as session:
-            known = self._known_report(session, NewJob(owner=job.owner, sha256=sha256))
+            fetched = NewJob(owner=job.owner, sha256=sha256)
+            known = None if job.zero_retention else self._known_report(session, fetched)
             values: dict[str, Any] = {
-                "status": "queued",
-                "stage": "analyze",
-                "worker": None,
-                "lease_until": None,
-                "attempts": 0,
                 "blob": blob,
                 "sha256": sha256,
                 "size": size,
-                "name": "" if job.zero_retention else name,
+                "name": "" if job.zero_retention else job.name or name,
+                "source_url": None,
+                "worker": None,
+                "lease_until": None,
+                "attempts": 0,
+                "stage": "analyze",
+                "status": "queued",
             }
+            if known is not None:
+                report = _renamed(known, values["name"])
+                values |= self._ending(job, Outcome(report=report), now, is_cached=True)
             if not _is_hit(session.execute(_held(job).values(**values))):
                 return False
-            if known is not None and not job.zero_retention:
-                self._end(session, job.id, Outcome(report=_renamed(known, name)), time.time(), is_cached=True)
+            if known is not None:
+                self._announce(session, job, now)
             return True
 
-    def finish(self, job: Analysis, outcome: Outcome) -> bool:
-        """End a job exactly once; False when the lease was lost and another worker has it."""
-        with self.database.write() as session:
-            if not _is_hit(session.execute(_held(job).values(worker=None))):
-                return False
-            self._end(session, job.id, outcome, time.time())
-            return True
-
-    def _end(
-        self, session: Session, job_id: str, outcome: Outcome, now: float, *, is_cached: bool | None = None
-    ) -> None:
+    def _finish(self, session: Session, job: Analysis, outcome: Outcome, now: float) -> bool:
         """Write how a job ended, and the webhook message with it in the same transaction."""
-        row = session.get_one(Analysis, job_id, populate_existing=True)
-        keep_s = self.settings.zero_retention_result_s if row.zero_retention else self.settings.keep_results_s
-        report = outcome.report
-        row.status = "failed" if report is None else "succeeded"
-        row.report = report
-        row.verdict = None if report is None else str(report["verdict"])
-        row.error_code, row.error_detail = outcome.error_code, outcome.error_detail
-        row.finished_at, row.results_until = now, now + keep_s
-        row.files_until = now if row.zero_retention else now + self.settings.keep_files_s
-        row.worker = row.lease_until = None
-        row.is_cached = row.is_cached if is_cached is None else is_cached
-        if row.zero_retention:
-            row.source_url = None
-        if row.webhook_url:
+        is_hit = _is_hit(session.execute(_held(job).values(**self._ending(job, outcome, now))))
+        if is_hit:
+            self._announce(session, job, now)
+        return is_hit
+
+    def _ending(self, job: Analysis, outcome: Outcome, now: float, *, is_cached: bool = False) -> dict[str, Any]:
+        """Return the columns of a job that has ended so."""
+        report, settings = outcome.report, self.settings
+        return {
+            "status": "failed" if report is None else "succeeded",
+            "report": report,
+            "verdict": None if report is None else str(report["verdict"]),
+            "authenticity": None if report is None else report["authenticity"],
+            "error_code": outcome.error_code,
+            "error_detail": outcome.error_detail,
+            "finished_at": now,
+            "results_until": now
+            + (settings.zero_retention_result_s if job.zero_retention else settings.keep_results_s),
+            "files_until": now + (0.0 if job.zero_retention else settings.keep_files_s),
+            "source_url": None,
+            "worker": None,
+            "lease_until": None,
+            "is_cached": is_cached,
+        }
+
+    def _announce(self, session: Session, job: Analysis, now: float) -> None:
+        if job.webhook_url:
             session.add(
                 Delivery(
                     id=new_id("msg"),
-                    analysis_id=row.id,
-                    url=row.webhook_url,
+                    analysis_id=job.id,
+                    url=job.webhook_url,
                     body="",
                     state="pending",
                     attempts=0,
                     next_at=now,
                 )
             )
-        session.flush()
 
     # ---------------------------------------------------------------- erasing
 
@@ -392,6 +470,14 @@ class JobStore:
 
 
 _WORKER_LOST = "the analysis was interrupted too often; the file may be what stops the workers"
+
+
+def _free(stage: str, now: float) -> tuple[Any, Any]:
+    """Return the conditions of jobs that may be claimed."""
+    return (
+        or_(Analysis.status == "queued", (Analysis.status == "running") & (Analysis.lease_until < now)),
+        Analysis.stage == stage,
+    )
 
 
 def _held(job: Analysis) -> Any:

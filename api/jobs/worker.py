@@ -1,28 +1,31 @@
-"""The worker: claims jobs, keeps their leases alive, judges them in a stream, and ends each exactly once.
+"""The worker: claims jobs, keeps their leases alive, judges several at once, and ends each exactly once.
 
-Under load the stream never runs dry: while the model judges one file, the analyzer's threads open and decode the next
-ones, across requests (`Analyzer.analyze_many`). When the queue is empty the stream ends, so that no result waits for
-the next arrival.
+One thread, the clerk, does all that is written down: in one transaction it ends the jobs that have been judged and
+claims as many new ones as there is room for, so that under load one commit serves many jobs. The judging threads only
+judge; while some of them decode, the model works on what the others brought, mixed by the analyzer's engine. A slow
+file holds up nobody else's.
 """
 
 from __future__ import annotations
 
-import functools
 import logging
+import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import BinaryIO, Protocol, cast
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
 
 from api.blobs import BlobStore
 from api.database import Analysis, new_id
 from api.jobs.store import JobStore, Outcome
 from api.metrics import Metrics
+from api.problems import is_callers_affair
 from api.remote import RemoteFetcher, RemoteFile
 from api.settings import Settings
-from detect.errors import WitnessmarkError
+from api.tracing import Tracing
+from detect.errors import EngineBusyError, WitnessmarkError
 from detect.types import Report
 
 log = logging.getLogger(__name__)
@@ -30,7 +33,10 @@ log = logging.getLogger(__name__)
 _INTERNAL = Outcome(
     error_code="internal_error", error_detail="the analysis failed; the operator can see why in the log"
 )
-_STREAM_MAX_HELD = 64
+_LOST = Outcome(error_code="worker_lost")
+_BUSY_PAUSE_S = 0.5
+_FETCH_AHEAD = 64
+"""Fetched files that may wait to be judged; more would only fill the disk."""
 
 
 class Judge(Protocol):
@@ -40,32 +46,21 @@ class Judge(Protocol):
     def fingerprint(self) -> str:
         """SHA-256 of what decides a Report besides the file."""
 
+    @property
+    def width(self) -> int:
+        """How many files are best under way at once."""
+
     def analyze(self, file: BinaryIO, *, name: str | None = None) -> Report:
-        """Return the Report of one file, or raise a WitnessmarkError."""
-
-    def analyze_many(self, files: Iterable[BinaryIO]) -> Iterator[Report]:
-        """Yield one Report a file in the order given; a file that fails yields a Report with `error`."""
+        """Return the Report of one file, or raise a WitnessmarkError; called from several threads."""
 
 
-class BlobFile:
-    """A stored upload as a lazy file object: opened at the first read, in the thread that decodes it."""
+@dataclass(frozen=True)
+class Judged:
+    """A job that has been judged and is to be ended."""
 
-    def __init__(self, blobs: BlobStore, job: Analysis) -> None:
-        self._blobs = blobs
-        self._blob = job.blob or ""
-        self._stream: BinaryIO | None = None
-        self.name = job.name or "file"
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Read from the stored file."""
-        if self._stream is None:
-            self._stream = self._blobs.open(self._blob)
-        return self._stream.read(size)
-
-    def close(self) -> None:
-        """Close the stored file."""
-        if self._stream is not None:
-            self._stream.close()
+    job: Analysis
+    outcome: Outcome
+    report: Report | None = None
 
 
 class Worker:
@@ -84,10 +79,12 @@ class Worker:
         make_judge: Callable[[], Judge],
         fetcher: RemoteFetcher | None = None,
         metrics: Metrics | None = None,
+        tracing: Tracing | None = None,
         on_finished: Callable[[str], None] = lambda job_id: None,
     ) -> None:
         self.name = new_id("wk")
         self.metrics = metrics or Metrics()
+        self._tracing = tracing or Tracing()
         self._store = store
         self._blobs = blobs
         self._settings = settings
@@ -96,149 +93,195 @@ class Worker:
         self._on_finished = on_finished
         self._judge: Judge | None = None
         self._stopping = threading.Event()
-        self._arrived = threading.Event()
+        self._over = threading.Event()
+        self._news = threading.Event()  # a job arrived, a job was judged, or the end is near
+        self._fetch_news = threading.Event()
+        self._orders: queue.SimpleQueue[Analysis] = queue.SimpleQueue()
+        self._judged: deque[Judged] = deque()
+        self._judging: dict[str, float] = {}  # id of each claimed job -> when it was claimed, monotonic
+        self._fetching: dict[str, float] = {}
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Start judging, fetching and the heartbeat."""
-        runs: list[tuple[str, Callable[[], None]]] = [("judge", self._run_judge), ("heartbeat", self._run_heartbeat)]
-        if self._fetcher is not None:
-            runs.append(("fetch", functools.partial(self._run_fetch, self._fetcher)))
-        for name, run in runs:
-            thread = threading.Thread(target=run, name=name, daemon=True)
-            thread.start()
-            self._threads.append(thread)
+        self._threads = [self._begin("clerk", self._run_clerk)]
+        if (fetcher := self._fetcher) is not None:
+            for _ in range(self._settings.fetchers):
+                self._threads.append(self._begin("fetch", lambda: self._run_fetch(fetcher)))
+        self._begin("heartbeat", self._run_heartbeat)
+
+    def _begin(self, name: str, run: Callable[[], None]) -> threading.Thread:
+        # Daemons, because a thread that is stuck in a file must not keep the process from ending.
+        thread = threading.Thread(target=run, name=name, daemon=True)
+        thread.start()
+        return thread
 
     @property
     def is_ready(self) -> bool:
-        """Whether the model is loaded and the judging thread lives."""
-        return self._judge is not None and any(item.name == "judge" and item.is_alive() for item in self._threads)
+        """Whether the model is loaded, the clerk lives, and not every judging thread is stuck in a file."""
+        if self._judge is None or not any(item.name == "clerk" and item.is_alive() for item in self._threads):
+            return False
+        return len(self._judging) - len(self._live(self._judging)) < self._judge.width
 
     def wake(self) -> None:
         """Say that a job has arrived, so that it need not wait for the next look."""
-        self._arrived.set()
+        self._news.set()
+        self._fetch_news.set()
+
+    def drain(self) -> None:
+        """Claim nothing more; what is under way goes on."""
+        self._stopping.set()
+        self.wake()
 
     def stop(self, timeout_s: float) -> bool:
-        """Claim nothing more, let running jobs end within `timeout_s`, give back the others; True when all ended."""
-        self._stopping.set()
-        self._arrived.set()
+        """Drain, let running jobs end within `timeout_s`, give back the others; True when all ended."""
+        self.drain()
         deadline = time.monotonic() + timeout_s
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
         is_done = not any(thread.is_alive() for thread in self._threads)
+        self._over.set()
         self._store.release(self.name)
         return is_done
 
     # ---------------------------------------------------------------- judging
 
-    def _run_judge(self) -> None:
-        while not self._stopping.is_set():
+    def _run_clerk(self) -> None:
+        judge: Judge | None = None
+        while judge is None and not self._stopping.is_set():
             try:
-                self._judge = self._judge or self._make_judge()
-                if not self.work():
-                    self._arrived.wait(self._settings.poll_s)
-                    self._arrived.clear()
-            except Exception:  # the border of the worker: a broken database must not end it
+                self._judge = judge = self._make_judge()
+            except Exception:
+                log.exception("the model cannot be loaded")
+                self._stopping.wait(5.0)
+        if judge is None:
+            return
+        for _ in range(judge.width):
+            self._begin("judge", lambda: self._run_judge(judge))
+        is_stopping = False
+        while not (is_stopping and not self._judging) and not self._over.is_set():
+            is_stopping = self._stopping.is_set()
+            self._news.clear()
+            try:
+                self._turn(room=0 if is_stopping else judge.width - len(self._judging))
+            except Exception:  # the border of the worker: a broken database must not end it, nor lose a result
                 log.exception("worker pauses after an error")
-                self._stopping.wait(1.0)
+                self._over.wait(1.0)
+                continue
+            if self._judging or not is_stopping:
+                self._news.wait(self._settings.poll_s)
 
-    def work(self) -> int:
-        """Judge until the queue is empty; returns how many jobs were ended."""
-        self._judge = judge = self._judge or self._make_judge()
-        held: deque[tuple[Analysis, BlobFile]] = deque()
-        count = 0
-        try:
-            for report in judge.analyze_many(self._claimed(held)):
-                job, file = held[0]
-                self._finish(job, Outcome.of(report), report)
-                held.popleft()
-                file.close()
-                count += 1
-        except Exception:
-            # One file broke the whole stream: each that was under way is tried alone, so that only the guilty one ends.
-            log.exception("the stream of analyses broke; trying its files one by one")
-            for job, file in held:
-                file.close()
-                count += self._judge_alone(judge, job)
-        return count
-
-    def _claimed(self, held: deque[tuple[Analysis, BlobFile]]) -> Iterator[BinaryIO]:
-        """Yield files of claimed jobs while there are any."""
-        while not self._stopping.is_set() and len(held) < _STREAM_MAX_HELD:
-            job = self._store.claim(self.name, stage="analyze")
-            if job is None:
-                return
+    def _turn(self, *, room: int) -> None:
+        """End what has been judged, and claim and begin what there is room for."""
+        ended = [self._judged[index] for index in range(len(self._judged))]
+        room += len(ended) if room else 0  # their places are free as soon as this is written
+        turn = self._store.turn(self.name, ended=[(item.job, item.outcome) for item in ended], limit=room)
+        for item, is_ended in zip(ended, turn.is_ended, strict=True):
+            self._judged.popleft()
+            del self._judging[item.job.id]
+            self._after(item, is_ended)
+        for job in turn.claimed:
             self.metrics.waited.observe(max(0.0, time.time() - job.created_at))
-            file = BlobFile(self._blobs, job)
-            held.append((job, file))
-            yield cast(BinaryIO, file)
+            self._judging[job.id] = time.monotonic()
+            self._orders.put(job)
+        for job in turn.lost:
+            self._after(Judged(job, _LOST), True)
 
-    def _judge_alone(self, judge: Judge, job: Analysis) -> int:
-        file = BlobFile(self._blobs, job)
+    def _run_judge(self, judge: Judge) -> None:
+        while True:
+            self._judge_one(judge, self._orders.get())
+
+    def _judge_one(self, judge: Judge, job: Analysis) -> None:
+        """Judge one file; whatever happens, the clerk gets to know how it ended."""
+        judged = Judged(job, _INTERNAL)
         try:
-            report = judge.analyze(cast(BinaryIO, file), name=file.name)
-            self._finish(job, Outcome.of(report), report)
-        except WitnessmarkError as error:
-            self._finish(job, Outcome(error_code=error.code, error_detail=str(error)), None)
-        except Exception:  # the border of the worker: logged here, a plain sentence to the caller
-            log.exception("analysis %s failed", job.id)
-            self._finish(job, _INTERNAL, None)
+            with self._tracing.job(job.id) as span:
+                report = self._analyze(judge, job)
+                judged = Judged(job, Outcome.of(report), report)
+                span.note(verdict=report.verdict.value, **report.timings_ms)
+        except Exception as error:
+            judged = Judged(job, self._outcome_of(error, job))
         finally:
-            file.close()
-        return 1
+            self._judged.append(judged)
+            self._news.set()
 
-    def _finish(self, job: Analysis, outcome: Outcome, report: Report | None) -> None:
-        if not self._store.finish(job, outcome):
-            log.warning("analysis %s was taken over by another worker", job.id)
+    def _analyze(self, judge: Judge, job: Analysis) -> Report:
+        """Return the Report; an engine that is busy is asked again, which holds back further claims."""
+        while True:
+            try:
+                with self._blobs.open(job.blob or "") as file:
+                    return judge.analyze(file, name=job.name or "file")
+            except EngineBusyError:
+                self._over.wait(_BUSY_PAUSE_S)
+                if self._over.is_set():  # the job has been given back
+                    raise
+
+    def _outcome_of(self, error: Exception, job: Analysis) -> Outcome:
+        """Return how a job ends that raised: the caller's own affairs with their text, the others without."""
+        if isinstance(error, WitnessmarkError) and is_callers_affair(error):
+            return Outcome(error_code=error.code, error_detail=str(error))
+        log.error("analysis %s failed", job.id, exc_info=error)
+        code = error.code if isinstance(error, WitnessmarkError) else "internal_error"
+        return Outcome(error_code=code, error_detail=_INTERNAL.error_detail)
+
+    def _after(self, judged: Judged, is_ended: bool) -> None:
+        """Do what follows the end of a job that is written down."""
+        job = judged.job
+        if not is_ended:
+            log.warning("analysis %s was erased, or taken over by another worker", job.id)
             return
         if job.zero_retention and job.blob:
             self._blobs.erase(job.blob)
-        self.metrics.count_outcome(outcome, report)
+        self.metrics.count_outcome(judged.outcome, judged.report)
         self._on_finished(job.id)
 
     # ---------------------------------------------------------------- leases and fetching
 
+    def _live(self, held: dict[str, float]) -> list[str]:
+        """Return the jobs whose leases are renewed: not those that have been under way for too long."""
+        oldest = time.monotonic() - self._settings.job_timeout_s
+        return [job_id for job_id, since in list(held.items()) if since >= oldest]
+
     def _run_heartbeat(self) -> None:
         """Renew leases until all that is under way has ended, also while the worker drains."""
-        while True:
-            self._stopping.wait(self._settings.lease_s / 3)
-            others = [thread for thread in self._threads if thread is not threading.current_thread()]
-            if self._stopping.is_set() and not any(thread.is_alive() for thread in others):
-                return
+        while not self._over.wait(self._settings.lease_s / 3):
             try:
-                self._store.heartbeat(self.name)
+                if live := self._live(self._judging) + self._live(self._fetching):
+                    self._store.heartbeat(self.name, live)
             except Exception:
                 log.exception("heartbeat failed")
-            if self._stopping.is_set():
-                time.sleep(min(0.05, self._settings.lease_s / 3))
 
     def _run_fetch(self, fetcher: RemoteFetcher) -> None:
-        """Fetch URLs in a few threads, so that a slow server delays nobody's analysis."""
-        free = threading.Semaphore(self._settings.fetchers)
-        with ThreadPoolExecutor(self._settings.fetchers, thread_name_prefix="fetch") as pool:
-            while not self._stopping.is_set():
-                if not free.acquire(timeout=self._settings.poll_s):
-                    continue
-                try:
-                    job = self._store.claim(self.name, stage="fetch")
-                except Exception:
-                    log.exception("claiming a fetch failed")
-                    job = None
-                if job is None:
-                    free.release()
-                    self._stopping.wait(self._settings.poll_s)
-                else:
-                    pool.submit(self._fetch, fetcher, job).add_done_callback(lambda _: free.release())
+        """Fetch URLs, in several threads, so that a slow server delays nobody's analysis."""
+        while not self._stopping.is_set():
+            self._fetch_news.clear()
+            if (job := self._next_fetch()) is not None:
+                self._fetch(fetcher, job)
+            else:
+                self._fetch_news.wait(self._settings.poll_s)
+
+    def _next_fetch(self) -> Analysis | None:
+        try:
+            if self._store.backlog("analyze", most=_FETCH_AHEAD) >= _FETCH_AHEAD:
+                return None
+            turn = self._store.turn(self.name, stage="fetch", limit=1)
+        except Exception:
+            log.exception("claiming a fetch failed")
+            return None
+        for job in turn.lost:
+            self._after(Judged(job, _LOST), True)
+        return next(iter(turn.claimed), None)
 
     def _fetch(self, fetcher: RemoteFetcher, job: Analysis) -> None:
+        self._fetching[job.id] = time.monotonic()
         try:
             with fetcher.fetch(job.source_url or "") as remote:
                 self._hand_on(job, remote)
-        except WitnessmarkError as error:
-            self._finish(job, Outcome(error_code=error.code, error_detail=str(error)), None)
-        except Exception:
-            log.exception("fetching for analysis %s failed", job.id)
-            self._finish(job, _INTERNAL, None)
+        except Exception as error:
+            outcome = self._outcome_of(error, job)
+            self._after(Judged(job, outcome), self._store.finish(job, outcome))
+        finally:
+            del self._fetching[job.id]
 
     def _hand_on(self, job: Analysis, remote: RemoteFile) -> None:
         stored = self._blobs.put(remote.stream, max_bytes=self._settings.max_upload_bytes)

@@ -193,7 +193,7 @@ async def _submit_file(
     request: Request, service: Service, caller: Caller, *, is_page: bool = False
 ) -> tuple[Analysis, bool]:
     max_bytes = service.settings.max_upload_bytes
-    async with read_upload(request, max_bytes) as upload:
+    async with read_upload(request, max_bytes, service.settings.upload_timeout_s) as upload:
         check_urls(service, webhook_url=upload.webhook_url)
         if is_page and upload.url and not upload.is_chosen:
             check_urls(service, source_url=upload.url)
@@ -214,7 +214,7 @@ async def _submit_file(
 
 
 async def _submit_url(request: Request, service: Service, caller: Caller) -> tuple[Analysis, bool]:
-    wish = parse_url_request(await read_body(request, MAX_JSON_BYTES))
+    wish = parse_url_request(await read_body(request, MAX_JSON_BYTES, service.settings.upload_timeout_s))
     check_urls(service, source_url=wish.url, webhook_url=wish.webhook_url)
     job = NewJob(
         owner=caller.owner,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import io
+import hashlib
 import json
+import tempfile
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
@@ -27,6 +28,7 @@ router = APIRouter(prefix="/v1/batches", tags=["batches"])
 JSONL = "application/x-ndjson"
 PARQUET = "application/vnd.apache.parquet"
 _CHUNK_ROWS = 200
+_CHUNK_BYTES = 1024 * 1024
 _MAX_ERRORS_LISTED = 20
 
 
@@ -51,11 +53,11 @@ async def submit_batch(request: Request, caller: Analyst) -> Response:
     service = service_of(request)
     headers = check_rate(request, service, caller)
     refuse_while_draining(service)
-    body = await read_body(request, service.settings.max_batch_bytes)
+    body = await read_body(request, service.settings.max_batch_bytes, service.settings.upload_timeout_s)
     jobs = await run_in_threadpool(_jobs_of, body, service, caller)
     try:
         batch_id, is_replay = await run_in_threadpool(
-            service.store.submit_batch, jobs, caller.owner, replay_of(request, body.hex())
+            service.store.submit_batch, jobs, caller.owner, replay_of(request, hashlib.sha256(body).hexdigest())
         )
     except (QueueFullError, IdempotencyConflictError) as error:
         raise refusal(error) from error
@@ -83,11 +85,12 @@ async def get_results_jsonl(request: Request, caller: Reader, batch_id: str) -> 
 
 
 @router.get("/{batch_id}/results.parquet", response_class=Response)
-async def get_results_parquet(request: Request, caller: Reader, batch_id: str) -> Response:
+async def get_results_parquet(request: Request, caller: Reader, batch_id: str) -> StreamingResponse:
     """Give what is there as one table; the whole report stands in the column `report` as JSON."""
     service = service_of(request)
     await _find(service, caller, batch_id)
-    return Response(await run_in_threadpool(_table, service, batch_id), media_type=PARQUET)
+    table = await run_in_threadpool(_table, service, batch_id)
+    return StreamingResponse(_chunks(table), media_type=PARQUET)
 
 
 def _jobs_of(body: bytes, service: Service, caller: Caller) -> list[NewJob]:
@@ -96,9 +99,10 @@ def _jobs_of(body: bytes, service: Service, caller: Caller) -> list[NewJob]:
     Raises:
         ProblemError: 422, with the numbers of the lines that do not fit; nothing is taken.
     """
+    most = min(service.settings.max_batch_items, service.settings.max_queue)
     lines = [(number, line) for number, line in enumerate(body.splitlines(), start=1) if line.strip()]
-    if not 0 < len(lines) <= service.settings.max_batch_items:
-        raise ProblemError(422, "invalid_batch", f"a batch has 1 to {service.settings.max_batch_items} lines")
+    if not 0 < len(lines) <= most:
+        raise ProblemError(422, "invalid_batch", f"a batch has 1 to {most} lines")
     jobs: list[NewJob] = []
     errors: list[dict[str, Any]] = []
     for number, line in lines:
@@ -125,19 +129,21 @@ async def _find(service: Service, caller: Caller, batch_id: str) -> BatchBody:
     return batch_body(*found)
 
 
-def _rows(service: Service, batch_id: str) -> Iterator[Analysis]:
+def _parts(service: Service, batch_id: str) -> Iterator[list[Analysis]]:
     line = 0
     while rows := service.store.batch_rows(batch_id, after_line=line, limit=_CHUNK_ROWS):
-        yield from rows
+        yield rows
         line = rows[-1].batch_line or 0
 
 
 def _lines(service: Service, batch_id: str) -> Iterator[str]:
-    for row in _rows(service, batch_id):
-        yield analysis_body(row).model_dump_json() + "\n"
+    for rows in _parts(service, batch_id):
+        for row in rows:
+            yield analysis_body(row).model_dump_json() + "\n"
 
 
-def _table(service: Service, batch_id: str) -> bytes:
+def _table(service: Service, batch_id: str) -> BinaryIO:
+    """Write the table to a temporary file, a part at a time: a batch's reports may be more than memory should hold."""
     import pyarrow
     import pyarrow.parquet
 
@@ -155,20 +161,33 @@ def _table(service: Service, batch_id: str) -> bytes:
         ],
         metadata={"witnessmark_schema": "1.0"},
     )
-    rows = [
-        {
-            "line": row.batch_line,
-            "id": row.id,
-            "name": row.name,
-            "status": row.status,
-            "sha256": row.sha256,
-            "verdict": row.verdict,
-            "authenticity": row.report["authenticity"] if row.report else None,
-            "error_code": row.error_code,
-            "report": json.dumps(row.report) if row.report else None,
-        }
-        for row in _rows(service, batch_id)
-    ]
-    sink = io.BytesIO()
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema=schema), sink)
-    return sink.getvalue()
+    sink = tempfile.TemporaryFile()  # noqa: SIM115 - closed by whoever sends it
+    try:
+        with pyarrow.parquet.ParquetWriter(sink, schema) as writer:
+            for rows in _parts(service, batch_id):
+                writer.write_table(pyarrow.Table.from_pylist([_table_row(row) for row in rows], schema=schema))
+        sink.seek(0)
+    except BaseException:
+        sink.close()
+        raise
+    return cast(BinaryIO, sink)
+
+
+def _table_row(row: Analysis) -> dict[str, Any]:
+    return {
+        "line": row.batch_line,
+        "id": row.id,
+        "name": row.name,
+        "status": row.status,
+        "sha256": row.sha256,
+        "verdict": row.verdict,
+        "authenticity": row.authenticity,
+        "error_code": row.error_code,
+        "report": json.dumps(row.report) if row.report else None,
+    }
+
+
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(_CHUNK_BYTES):
+            yield chunk

@@ -39,7 +39,8 @@ async def read_provenance(request: Request, caller: Annotated[Caller, Depends(re
     """Read Content Credentials, metadata and marks of a file; the file is not kept."""
     service = service_of(request)
     check_rate(request, service, caller)
-    async with read_upload(request, service.settings.max_upload_bytes) as upload:
+    settings = service.settings
+    async with read_upload(request, settings.max_upload_bytes, settings.upload_timeout_s) as upload:
         return await run_in_threadpool(_examine, upload.stream, upload.name)
 
 

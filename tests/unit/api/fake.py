@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import BinaryIO
 
-from detect.analyzer import failed_report
-from detect.errors import CorruptMediaError, WitnessmarkError
+from detect.errors import CorruptMediaError
 from detect.media import open_source
 from detect.types import MediaFacts, Report
 from tests.unit.render.samples import picture_report
@@ -22,6 +20,7 @@ class FakeAnalyzer:
     """
 
     fingerprint = "f" * 64
+    width = 2
 
     def __init__(self, *, slow_s: float = 0.3) -> None:
         self.slow_s = slow_s
@@ -46,10 +45,3 @@ class FakeAnalyzer:
                 base.media, name=source.name, sha256=source.sha256, bytes=source.size, format=source.format
             )
             return replace(base, media=media)
-
-    def analyze_many(self, files: Iterable[BinaryIO]) -> Iterator[Report]:
-        for file in files:
-            try:
-                yield self.analyze(file)
-            except WitnessmarkError as error:
-                yield failed_report(file, error)

@@ -106,8 +106,7 @@ def finish_one(rig: Rig, net: Net) -> Sender:
     data = {"webhook_url": "https://hooks.example.org/in"}
     answer = rig.client.post("/v1/analyses", files={"file": ("a.png", png())}, data=data)
     assert answer.status_code == 202
-    job = rig.service.store.claim("w", stage="analyze")
-    assert job is not None
+    (job,) = rig.service.store.claim("w", stage="analyze")
     rig.service.store.finish(job, Outcome(error_code="corrupt_media", error_detail="x"))
     return Sender(rig.service.database, rig.service.settings, net, rig.service.metrics)
 
@@ -191,11 +190,10 @@ def test_health_models_and_metrics(rig: Rig) -> None:
 
 
 def test_draining_service_is_not_ready_and_takes_nothing(rig: Rig) -> None:
-    rig.service.is_draining = True
+    rig.service.drain()
     assert rig.client.get("/readyz").status_code == 503
     answer = rig.submit()
     assert (answer.status_code, answer.json()["code"]) == (503, "shutting_down")
-    rig.service.is_draining = False
 
 
 def test_provenance_reads_without_keeping(rig: Rig) -> None:

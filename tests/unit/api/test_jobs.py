@@ -36,6 +36,10 @@ def new(store: JobStore, number: int = 0) -> str:
     return row.id
 
 
+def claim(store: JobStore, worker: str, *, stage: str) -> Analysis | None:
+    return next(iter(store.claim(worker, stage=stage)), None)
+
+
 def silence(store: JobStore) -> None:
     """Let all leases run out, as those of a worker that fell silent do."""
     with store.database.write() as session:
@@ -63,7 +67,7 @@ def test_many_workers_claim_each_job_once(store: JobStore) -> None:
     claimed: list[str] = []
 
     def work(name: str) -> None:
-        while job := store.claim(name, stage="analyze"):
+        while job := claim(store, name, stage="analyze"):
             claimed.append(job.id)
             store.finish(job, Outcome(report=dict(REPORT)))
 
@@ -78,17 +82,17 @@ def test_many_workers_claim_each_job_once(store: JobStore) -> None:
 
 def test_jobs_are_claimed_oldest_first(store: JobStore) -> None:
     ids = [new(store, number) for number in range(3)]
-    claimed = [store.claim("w", stage="analyze") for _ in ids]
+    claimed = [claim(store, "w", stage="analyze") for _ in ids]
     assert [job.id for job in claimed if job] == ids
 
 
 def test_job_of_a_silent_worker_is_taken_up_and_the_old_result_is_refused(store: JobStore) -> None:
     job_id = new(store)
-    lost = store.claim("dead", stage="analyze")
+    lost = claim(store, "dead", stage="analyze")
     assert lost is not None
-    assert store.claim("other", stage="analyze") is None  # the lease still holds
+    assert claim(store, "other", stage="analyze") is None  # the lease still holds
     silence(store)
-    taken = store.claim("other", stage="analyze")
+    taken = claim(store, "other", stage="analyze")
     assert taken is not None
     assert store.finish(lost, Outcome(error_code="late")) is False
     assert store.finish(taken, Outcome(report=dict(REPORT))) is True
@@ -100,9 +104,9 @@ def test_job_of_a_silent_worker_is_taken_up_and_the_old_result_is_refused(store:
 
 def test_same_worker_is_fenced_too_when_it_claims_again(store: JobStore) -> None:
     new(store)
-    lost = store.claim("w", stage="analyze")
+    lost = claim(store, "w", stage="analyze")
     silence(store)
-    taken = store.claim("w", stage="analyze")
+    taken = claim(store, "w", stage="analyze")
     assert lost is not None
     assert taken is not None
     assert store.finish(lost, Outcome(error_code="late")) is False
@@ -110,19 +114,19 @@ def test_same_worker_is_fenced_too_when_it_claims_again(store: JobStore) -> None
 
 
 def test_heartbeat_keeps_the_lease(store: JobStore) -> None:
-    new(store)
-    store.claim("w", stage="analyze")
+    job_id = new(store)
+    claim(store, "w", stage="analyze")
     silence(store)
-    store.heartbeat("w")
-    assert store.claim("other", stage="analyze") is None
+    store.heartbeat("w", [job_id])
+    assert claim(store, "other", stage="analyze") is None
 
 
 def test_job_that_kills_its_workers_ends_as_failed(store: JobStore) -> None:
     job_id = new(store)
     for _ in range(store.settings.max_attempts):
-        assert store.claim("dies", stage="analyze") is not None
+        assert claim(store, "dies", stage="analyze") is not None
         silence(store)
-    assert store.claim("dies", stage="analyze") is None
+    assert claim(store, "dies", stage="analyze") is None
     row = store.get(job_id, None)
     assert row is not None
     assert (row.status, row.error_code) == ("failed", "worker_lost")
@@ -130,9 +134,9 @@ def test_job_that_kills_its_workers_ends_as_failed(store: JobStore) -> None:
 
 def test_released_job_is_free_at_once_and_the_try_does_not_count(store: JobStore) -> None:
     new(store)
-    store.claim("w", stage="analyze")
+    claim(store, "w", stage="analyze")
     store.release("w")
-    again = store.claim("other", stage="analyze")
+    again = claim(store, "other", stage="analyze")
     assert again is not None
     assert again.attempts == 1
 
