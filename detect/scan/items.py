@@ -11,6 +11,8 @@ from detect.errors import MediaUnreadableError, MissingExtraError
 from detect.media import Limits, MediaSource, open_source
 from detect.media.source import display_name
 
+_BLOCK_BYTES = 1024 * 1024
+
 
 @dataclass(frozen=True)
 class Item:
@@ -92,7 +94,8 @@ def open_url(url: str) -> IO[bytes]:
     """
     system, path = file_system(url)
     try:
-        return cast(IO[bytes], system.open(path, "rb", block_size=1024 * 1024, cache_type="readahead"))
+        stream = system.open(path, "rb", block_size=_BLOCK_BYTES, cache_type="readahead")
+        return io.BufferedReader(stream, _BLOCK_BYTES)
     except OSError:
         raise
     except Exception as error:

@@ -52,20 +52,28 @@ class Parts:
         Raises:
             ConfigError: It belongs to another scan, or cannot be written.
         """
-        plan = self.folder / PLAN_NAME
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(self.folder)
-            if is_fresh:
-                for old in self.folder.glob("part-*.parquet"):
-                    old.unlink()
-                plan.unlink(missing_ok=True)
-            if plan.is_file():
-                _check_same(json.loads(plan.read_text(encoding="utf-8")), self.identity, self.folder)
-            else:
-                _write_whole(plan, json.dumps(self.identity, indent=1).encode())
+            self._take_up(is_fresh=is_fresh)
         except (OSError, ValueError) as error:
+            self.close()
             raise ConfigError(f"{self.folder} cannot be used for checkpoints: {error}") from error
+        except ConfigError:
+            self.close()
+            raise
+
+    def _take_up(self, *, is_fresh: bool) -> None:
+        """Check and count what is there."""
+        plan = self.folder / PLAN_NAME
+        if is_fresh:
+            for old in self.folder.glob("part-*.parquet"):
+                old.unlink()
+            plan.unlink(missing_ok=True)
+        if plan.is_file():
+            _check_same(json.loads(plan.read_text(encoding="utf-8")), self.identity, self.folder)
+        else:
+            _write_whole(plan, json.dumps(self.identity, indent=1).encode())
         for torn in self.folder.glob("*.tmp"):
             torn.unlink()
         for path in self._paths():

@@ -10,7 +10,7 @@ import logging
 import multiprocessing
 import multiprocessing.connection as connections
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -62,11 +62,21 @@ class Processes:
         known: Database of `KnownContents`.
         count: How many; 0 = see `default_processes`.
         chunk_items: Files handed over at once, as the chunks are made.
+        target: What runs in each process; see `detect.scan.worker.serve` for its messages.
     """
 
-    def __init__(self, settings: AnalyzerSettings, *, known: Path, count: int = 0, chunk_items: int = 16) -> None:
+    def __init__(
+        self,
+        settings: AnalyzerSettings,
+        *,
+        known: Path,
+        count: int = 0,
+        chunk_items: int = 16,
+        target: Callable[..., None] = serve,
+    ) -> None:
         devices = list_devices(settings.device)
         self.count = count or default_processes(devices)
+        self._target = target
         self._settings = settings
         self._known = known
         self._room = _AHEAD * chunk_items
@@ -130,7 +140,7 @@ class Processes:
         ours, theirs = self._context.Pipe()
         settings = replace(self._settings, device=device)
         process = self._context.Process(
-            target=serve, args=(theirs, settings, self._lanes, self._known), name="witnessmark-scan", daemon=True
+            target=self._target, args=(theirs, settings, self._lanes, self._known), name="witnessmark-scan", daemon=True
         )
         process.start()
         theirs.close()

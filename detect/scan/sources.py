@@ -124,7 +124,8 @@ def _remote_places(url: str) -> Iterator[tuple[str, str]]:
             if not matches:
                 raise ConfigError(f"{url}: nothing matches")
             yield from ((match, _reader_of(match)) for match in matches)
-        elif not url.endswith("/") and not system.isdir(path):
+        elif not url.endswith("/") and (url.startswith("http") or not system.isdir(path)):
+            # On the web a page looks like a folder only once it is fetched, whatever its size: the slash must say so.
             yield url, _reader_of(url)
         else:
             yield from ((place, "file") for place in _walk_remote(system, path))
