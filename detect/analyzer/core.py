@@ -11,14 +11,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from detect.analyzer.clip import no_faces, watch_clip
 from detect.analyzer.limits import limits_of
 from detect.analyzer.prepare import FileLike, Prepared, prepare, shown_path
 from detect.analyzer.settings import AnalyzerSettings
 from detect.analyzer.stability import check_stability
 from detect.engine import Engine, shared_engine
 from detect.engine.local import usable_cores
-from detect.errors import UnknownModelError, WitnessmarkError
+from detect.errors import MissingExtraError, UnknownModelError, WitnessmarkError
 from detect.fusion import Posterior, choose_verdict, combine, reason, sigmoid
+from detect.media import MediaSource
 from detect.networks.device import pick_device
 from detect.text import clean_text
 from detect.types import (
@@ -35,6 +37,8 @@ from detect.types import (
 )
 
 if TYPE_CHECKING:
+    from detect.evidence.faces import FaceExaminer
+    from detect.evidence.frames import FrameExaminer
     from detect.evidence.image import ImageExaminer
     from detect.evidence.speech import SpeechExaminer
 
@@ -65,6 +69,9 @@ class Analyzer:
         self._loading = threading.Lock()
         self._image_examiner: ImageExaminer | None = None
         self._speech_examiner: SpeechExaminer | None = None
+        self._frame_examiner: FrameExaminer | None = None
+        self._frames_missing = False
+        self._face_examiner: FaceExaminer | Evidence | None = None
 
     def analyze(self, file: FileLike, *, name: str | None = None) -> Report:
         """Return the Report of one file.
@@ -76,7 +83,7 @@ class Analyzer:
         Raises:
             WitnessmarkError: With a stable `code`; nothing about the file could be judged.
         """
-        return self._judge(prepare(file, name=name, settings=self.settings))
+        return self._judge(prepare(file, name=name, settings=self.settings, watch=self._watch))
 
     def analyze_many(self, files: Iterable[FileLike]) -> Iterator[Report]:
         """Yield one Report a file in the order given; a file that fails yields a Report with `error` set.
@@ -125,6 +132,9 @@ class Analyzer:
             "prior_log_odds": self.settings.prior_log_odds,
             "check_stability": self.settings.check_stability,
             "read_provenance": self.settings.read_provenance,
+            "dense": self.settings.dense,
+            "judge_faces": self.settings.judge_faces,
+            "yunet": None if self.settings.yunet is None else self.settings.yunet.name,
         }
 
     @property
@@ -151,6 +161,49 @@ class Analyzer:
                 )
             return self._speech_examiner
 
+    @property
+    def frame_examiner(self) -> FrameExaminer | None:
+        """The model for frames of clips, loaded at first use; None when the models folder has none."""
+        with self._loading:
+            if self._frame_examiner is None and not self._frames_missing:
+                from detect.evidence.frames import FrameExaminer
+
+                try:
+                    self._frame_examiner = FrameExaminer.load(
+                        device=self.settings.device, models_dir=self.settings.models_dir, schedule=self.engine.run
+                    )
+                except UnknownModelError:
+                    self._frames_missing = True
+            return self._frame_examiner
+
+    @property
+    def face_examiner(self) -> FaceExaminer | Evidence:
+        """The face model with its detector, loaded at first use; else the Evidence that says why there is none."""
+        with self._loading:
+            if self._face_examiner is None:
+                self._face_examiner = self._load_faces()
+            return self._face_examiner
+
+    def _load_faces(self) -> FaceExaminer | Evidence:
+        if not self.settings.judge_faces:
+            return no_faces("faces_not_asked")
+        from detect.evidence.faces import FaceExaminer
+
+        try:
+            return FaceExaminer.load(
+                device=self.settings.device,
+                models_dir=self.settings.models_dir,
+                yunet=self.settings.yunet,
+                schedule=self.engine.run,
+            )
+        except UnknownModelError:
+            return no_faces("no_face_model")
+        except MissingExtraError:
+            return no_faces("face_detector_missing")
+
+    def _watch(self, source: MediaSource, prepared: Prepared) -> None:
+        watch_clip(source, prepared, self.settings, self.frame_examiner, self.face_examiner)
+
     def _analyze_or_say_why(self, file: FileLike) -> Report:
         """Return the Report of a file; one that fails to open or decode gets an error Report."""
         try:
@@ -164,8 +217,12 @@ class Analyzer:
         if image is not None:
             pixels = file.timed("pixels", lambda: self.image_examiner.examine(image, locate=self.settings.locate))
             file.evidence.insert(0, pixels)
+            faces = self.face_examiner
+            if not isinstance(faces, Evidence):
+                file.evidence.insert(1, file.timed("faces", lambda: faces.examine_picture(image.pixels_rgb)))
         if audio is not None:
-            file.evidence.insert(0, self._examine_speech(file, audio))
+            place = 2 if file.facts.kind is MediaKind.VIDEO else 0
+            file.evidence.insert(place, self._examine_speech(file, audio))
         return self._report(file)
 
     def _examine_speech(self, file: Prepared, audio: DecodedAudio) -> Evidence:
@@ -177,8 +234,8 @@ class Analyzer:
         return file.timed("speech", lambda: examiner.examine(audio))
 
     def _report(self, file: Prepared) -> Report:
-        operating = self._operating(file.facts.kind)
         evidence = tuple(file.evidence)
+        operating = self._operating(file.facts.kind, evidence)
         posterior = combine(evidence, prior_log_odds=self.settings.prior_log_odds)
         stability = self._stability(file, posterior, operating)
         verdict, reasons = choose_verdict(evidence, posterior, operating, stability=stability)
@@ -200,13 +257,40 @@ class Analyzer:
             path=file.path,
         )
 
-    def _operating(self, kind: MediaKind) -> Operating:
+    def _operating(self, kind: MediaKind, evidence: Sequence[Evidence]) -> Operating:
         """Return the thresholds of this kind of media; without a classifier nothing but statements can decide."""
         if kind is MediaKind.IMAGE:
             return self.image_examiner.calibration.operating(self.settings.max_false_positive_rate)
-        if kind in (MediaKind.AUDIO, MediaKind.VIDEO) and self._speech_examiner is not None:
+        if kind is MediaKind.VIDEO:
+            return self._clip_operating(evidence)
+        if kind is MediaKind.AUDIO and self._speech_examiner is not None:
             return self._speech_examiner.calibration.operating(self.settings.max_false_positive_rate)
         return Operating(self.settings.max_false_positive_rate, float("inf"), float("-inf"), "none")
+
+    def _clip_operating(self, evidence: Sequence[Evidence]) -> Operating:
+        """Return the thresholds of a clip: the strictest of the classifiers that scored it.
+
+        Each keeps the budget on clips of its own held-out sources; the strictest one keeps it for their capped sum as
+        far as `witnessmark bench video` shows.
+        """
+        scored = {item.source for item in evidence if item.status is Status.SCORED}
+        tables = [
+            examiner.calibration.operating(self.settings.max_false_positive_rate)
+            for source, examiner in (
+                ("video.frames", self._frame_examiner),
+                ("face.swap", self._face_examiner),
+                ("audio.speech", self._speech_examiner),
+            )
+            if source in scored and examiner is not None and not isinstance(examiner, Evidence)
+        ]
+        if not tables:
+            return Operating(self.settings.max_false_positive_rate, float("inf"), float("-inf"), "none")
+        return Operating(
+            self.settings.max_false_positive_rate,
+            max(table.synthetic_threshold for table in tables),
+            min(table.authentic_threshold for table in tables),
+            "+".join(table.calibration_id for table in tables),
+        )
 
     def _stability(self, file: Prepared, posterior: Posterior | None, operating: Operating) -> Stability | None:
         if not self.settings.check_stability or file.image is None or posterior is None:

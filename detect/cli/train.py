@@ -57,8 +57,12 @@ def train(
         from detect.training.face.run import train as train_face
 
         written = train_face(recipe, manifests=manifest or (), work=folder, out=out, device=chosen, resume=not fresh)
+    elif kind == "video":
+        from detect.training.video.run import train as train_video
+
+        written = train_video(recipe, manifests=manifest or (), work=folder, out=out, device=chosen, resume=not fresh)
     else:
-        raise ConfigError(f"recipe {recipe}: [recipe] kind is {kind!r}; expected 'image', 'speech' or 'face'")
+        raise ConfigError(f"recipe {recipe}: [recipe] kind is {kind!r}; expected 'image', 'speech', 'face' or 'video'")
     typer.echo(str(written))
 
 

@@ -36,7 +36,7 @@ Float64Array = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Face:
-    """One face: box (x, y, width, height) in pixels, score in [0, 1], five points (eyes, nose, mouth corners), (5, 2)."""
+    """One face: box (x, y, width, height) in pixels, score in [0, 1], five points (5, 2): eyes, nose, mouth corners."""
 
     box: tuple[float, float, float, float]
     score: float

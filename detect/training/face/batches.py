@@ -27,7 +27,7 @@ STRIP = 0.12
 
 @dataclass(frozen=True)
 class FacePlan:
-    """How a batch is filled: `pair_share` halves of swap pairs, `blend_share` self-blended ones, the rest single faces."""
+    """How a batch is filled: `pair_share` halves of swap pairs, `blend_share` self-blended, the rest single faces."""
 
     batch: int
     side: int
@@ -50,7 +50,7 @@ class View:
 
 
 class FaceStream(IterableDataset[tuple[Tensor, Tensor]]):
-    """Endless (faces (B, 3, side, side) in [-1, 1], labels (B,) with 1 = swapped or made), reproducible from the seed."""
+    """Endless (faces (B, 3, side, side) in [-1, 1], labels (B,), 1 = swapped or made), reproducible from the seed."""
 
     def __init__(self, faces: Sequence[StoredFace], plan: FacePlan, *, start: int = 0) -> None:
         self.plan, self.start = plan, start

@@ -1,0 +1,117 @@
+"""The recipe of a frame model, read from TOML and checked before any work."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from detect.errors import ConfigError
+from detect.training.face.recipe import read_part
+from detect.training.image.loop import Schedule
+
+
+@dataclass(frozen=True)
+class VideoData:
+    """Which clips train and which calibrate.
+
+    Attributes:
+        manifests: Relative to the recipe.
+        holdout: Generators and sources (shell patterns) that never train: they calibrate.
+        halved: Sources whose groups are dealt by hash: half train, half calibrate.
+        cap: Most clips of one generator or source.
+        frames: Frames cut from each training clip.
+        formats_left_out: Suffixes that neither train nor calibrate.
+    """
+
+    manifests: tuple[str, ...]
+    holdout: tuple[str, ...] = ()
+    halved: tuple[str, ...] = ()
+    cap: int = 24
+    frames: int = 3
+    formats_left_out: tuple[str, ...] = (".gif",)
+
+
+@dataclass(frozen=True)
+class VideoBatches:
+    """How a batch is filled; see `FramePlan`. Pictures and pairs are those of the picture model's own training."""
+
+    batch: int = 24
+    side: int = 128
+    pair_share: float = 0.33
+    picture_share: float = 0.25
+
+
+@dataclass(frozen=True)
+class VideoModel:
+    """The network; `start` names a model folder whose weights it starts from."""
+
+    architecture: str
+    start: str = "image"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class VideoInput:
+    """How frames are looked at after training."""
+
+    patch_side: int = 224
+    max_patches: int = 4
+
+
+@dataclass(frozen=True)
+class VideoCalibration:
+    """How held-out clips become likelihood ratios and thresholds; see `detect.training.video.calibrate`."""
+
+    clips_per_origin: int = 30
+    frames_per_clip: int = 12
+    largest_source_rate: float = 0.05
+    miss_rate: float = 0.05
+
+
+@dataclass(frozen=True)
+class VideoRecipe:
+    """One reproducible run; with 0 steps the starting weights are kept and only calibrated for clips."""
+
+    path: Path
+    name: str
+    version: str
+    seed: int
+    license: str
+    data: VideoData
+    batches: VideoBatches
+    model: VideoModel
+    schedule: Schedule
+    input: VideoInput
+    calibration: VideoCalibration
+
+
+def read_recipe(path: Path) -> VideoRecipe:
+    """Read and check a recipe.
+
+    Raises:
+        ConfigError: Unreadable, or a key is missing, unknown or of the wrong type.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"recipe {path} cannot be read: {error}") from error
+    head = tables.get("recipe", {})
+    missing = [key for key in ("kind", "name", "version", "seed") if key not in head]
+    if missing:
+        raise ConfigError(f"recipe {path}: [recipe] lacks {', '.join(missing)}")
+    return VideoRecipe(
+        path=path,
+        name=str(head["name"]),
+        version=str(head["version"]),
+        seed=int(head["seed"]),
+        license=str(head.get("license", "Apache-2.0")),
+        data=read_part(VideoData, tables, "data", path),
+        batches=read_part(VideoBatches, tables, "batches", path),
+        model=read_part(VideoModel, tables, "model", path),
+        schedule=read_part(Schedule, tables, "schedule", path),
+        input=read_part(VideoInput, tables, "input", path),
+        calibration=read_part(VideoCalibration, tables, "calibration", path),
+    )

@@ -1,0 +1,199 @@
+"""`witnessmark train` for clips: recipe in, model folder out, every stage resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import random
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from detect.bench.data.item import Item, Label
+from detect.bench.data.manifest import read_manifest
+from detect.errors import ConfigError
+from detect.evidence.frames import FrameExaminer
+from detect.evidence.pooling import ContrastTable
+from detect.fusion import Calibration, ThresholdRow
+from detect.networks.image.onnx_runner import OnnxRunner, export_graph
+from detect.networks.image.patch_net import create
+from detect.networks.image.patch_scorer import PatchScorer
+from detect.networks.image.torch_runner import TorchRunner, load_network
+from detect.networks.zoo import WEIGHTS_NAME, find_model
+from detect.training.image.calibration import summarise
+from detect.training.image.crops import CropStore
+from detect.training.image.loop import train as train_network
+from detect.training.image.pairs import PairStore
+from detect.training.image.run import data_hash
+from detect.training.video.batches import FramePlan, FrameStream
+from detect.training.video.calibrate import ClipScores, deliver_clips, fit, held_out_scores, save_scores, score_clips
+from detect.training.video.recipe import VideoRecipe, read_recipe
+from detect.training.video.store import build_frame_store, cut_frames
+from detect.types import ModelRef
+
+log = logging.getLogger(__name__)
+
+
+def train(
+    recipe_path: Path,
+    *,
+    manifests: Sequence[Path] = (),
+    work: Path,
+    out: Path | None = None,
+    device: str = "cpu",
+    resume: bool = True,
+) -> Path:
+    """Train and calibrate the frame model of a recipe and return its folder.
+
+    Args:
+        recipe_path: A `recipe.toml` with `kind = "video"`.
+        manifests: Instead of those that the recipe names, for example what `collect.py` wrote.
+        work: Folder for frames and checkpoints. `work/image/crops` and `work/image/pairs`, where they are there, are
+            the stores of the picture model's training (`witnessmark train models/image/recipe.toml`), and join.
+        out: Model folder to write; default the recipe's own.
+        device: `cpu` or `cuda[:N]`.
+        resume: Take up the last checkpoint and delivered clips in `work`.
+
+    Raises:
+        ConfigError: Recipe or manifest is not usable, or no clip of a label is there.
+    """
+    recipe = read_recipe(recipe_path)
+    random.seed(recipe.seed)
+    torch.manual_seed(recipe.seed)
+    training, held_out = split_items(select_items(recipe, manifests), recipe)
+    log.info("%d clips train, %d calibrate", len(training), len(held_out))
+    start = find_model(recipe.model.start)
+    network = create(recipe.model.architecture, **dict(recipe.model.options))
+    network.load_state_dict(load_network(start).state_dict())
+    if recipe.schedule.steps:
+        stream = build_stream(recipe, training, work)
+        network = train_network(network, stream, recipe.schedule, work / "loop", device=device, resume=resume)
+    clips = deliver_clips(
+        held_out,
+        work / "held_out",
+        per_origin=recipe.calibration.clips_per_origin,
+        frames=recipe.calibration.frames_per_clip,
+    )
+    scored = score_clips(clips, plain_examiner(network, recipe, device=device).score)
+    save_scores(scored, work / "held_out.jsonl")
+    return export(network, recipe, training, scored, out or recipe_path.parent)
+
+
+def select_items(recipe: VideoRecipe, manifests: Sequence[Path]) -> list[Item]:
+    """Return the training clips: real and generated, each SHA-256 once, capped per origin by a hash of each file."""
+    paths = list(manifests) or [(recipe.path.parent / name) for name in recipe.data.manifests]
+    by_hash: dict[str, Item] = {}
+    for path in paths:
+        for item in read_manifest(path, kinds=("video",), splits=("train",)).items:
+            if item.label is not Label.EDITED and item.file.suffix.lower() not in recipe.data.formats_left_out:
+                by_hash.setdefault(item.sha256 or item.id, item)
+    taken: Counter[str] = Counter()
+    chosen = []
+    for key in sorted(by_hash, key=lambda key: hashlib.sha256(f"{recipe.seed}:{key}".encode()).hexdigest()):
+        item = by_hash[key]
+        taken[item.origin] += 1
+        if taken[item.origin] <= recipe.data.cap or item.label is Label.REAL:
+            chosen.append(item)
+    labels = Counter(item.label for item in chosen)
+    if not labels[Label.REAL] or not labels[Label.FAKE]:
+        raise ConfigError(
+            f"training needs clips of both labels, found {dict(labels)}; see data.manifests of the recipe"
+        )
+    return sorted(chosen, key=lambda item: item.id)
+
+
+def split_items(items: Sequence[Item], recipe: VideoRecipe) -> tuple[list[Item], list[Item]]:
+    """Split clips into (train, held out): whole origins, and half of the groups of `halved` ones."""
+    parts: dict[bool, list[Item]] = defaultdict(list)
+    for item in items:
+        is_out = any(fnmatchcase(item.origin, pattern) for pattern in recipe.data.holdout)
+        if any(fnmatchcase(item.origin, pattern) for pattern in recipe.data.halved):
+            is_out = hashlib.sha256((item.group or item.id).encode()).digest()[0] % 2 == 1
+        parts[is_out].append(item)
+    return parts[False], parts[True]
+
+
+def build_stream(recipe: VideoRecipe, training: Sequence[Item], work: Path) -> FrameStream:
+    """Return the training batches: frames of clips, and the picture model's crops and pairs where they are there."""
+    rows = cut_frames(training, work / "frames", frames=recipe.data.frames)
+    store = build_frame_store(rows, work / "crops", seed=recipe.seed)
+    pictures, pairs = work / "image" / "crops", work / "image" / "pairs"
+    plan = recipe.batches
+    return FrameStream(
+        store,
+        CropStore(pictures) if (pictures / "index.jsonl").is_file() else None,
+        PairStore(pairs) if (pairs / "pairs.jsonl").is_file() else None,
+        FramePlan(plan.batch, plan.side, plan.pair_share, plan.picture_share, recipe.seed),
+    )
+
+
+def plain_examiner(network: torch.nn.Module, recipe: VideoRecipe, *, device: str) -> FrameExaminer:
+    """Return an examiner that scores frames as the product does, without a calibration yet."""
+    runner = OnnxRunner(export_graph(network)) if device == "cpu" else TorchRunner(network, device=device)
+    return FrameExaminer(
+        PatchScorer(runner),
+        Calibration("none", 1.0, 0.0, 1.0, (ThresholdRow(0.02, 0.0, 0.0),)),
+        frame_calibration=(1.0, 0.0, 1.0),
+        contrasts=ContrastTable(),
+        model=ModelRef(recipe.name, recipe.version, ""),
+        patch_side=recipe.input.patch_side,
+        max_patches=recipe.input.max_patches,
+    )
+
+
+def export(
+    network: torch.nn.Module,
+    recipe: VideoRecipe,
+    training: Sequence[Item],
+    scored: Sequence[ClipScores],
+    folder: Path,
+) -> Path:
+    """Write weights and config.json; card and metrics come from the bench."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = folder / WEIGHTS_NAME
+    save_file({key: value.contiguous() for key, value in network.state_dict().items()}, str(weights))
+    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+    block = fit(
+        scored,
+        calibration_id=f"{recipe.name}-{recipe.version}-{sha256[:8]}",
+        largest_source_rate=recipe.calibration.largest_source_rate,
+        miss_rate=recipe.calibration.miss_rate,
+        seed=recipe.seed,
+    )
+    config: dict[str, Any] = {
+        "name": recipe.name,
+        "version": recipe.version,
+        "kind": "video",
+        "architecture": recipe.model.architecture,
+        "options": dict(recipe.model.options),
+        "input": {
+            "patch_side": recipe.input.patch_side,
+            "max_patches": recipe.input.max_patches,
+            "mean": [0.5, 0.5, 0.5],
+            "std": [0.5, 0.5, 0.5],
+            "colour": "sRGB",
+        },
+        "label": "logit larger = generated",
+        "calibration": block,
+        "sha256": sha256,
+        "license": recipe.license,
+        "training": {
+            "data_sha256": data_hash(training),
+            "clips": len(training),
+            "generators": len({item.origin for item in training if item.label is Label.FAKE}),
+            "sources": len({item.origin for item in training if item.label is Label.REAL}),
+            "seed": recipe.seed,
+            "steps": recipe.schedule.total,
+            "start": find_model(recipe.model.start).ref.sha256,
+            "held_out": summarise(held_out_scores(scored), block),
+        },
+    }
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    log.info("wrote %s", folder)
+    return folder
