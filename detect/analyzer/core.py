@@ -19,6 +19,7 @@ from detect.analyzer.stability import check_stability
 from detect.engine import Engine, shared_engine
 from detect.engine.local import usable_cores
 from detect.errors import MissingExtraError, UnknownModelError, WitnessmarkError
+from detect.evidence.plugins import Examiner, Media, examine_all, load_plugins
 from detect.fusion import Posterior, choose_verdict, combine, reason, sigmoid
 from detect.media import MediaSource
 from detect.networks.device import pick_device
@@ -134,6 +135,7 @@ class Analyzer:
             "read_provenance": self.settings.read_provenance,
             "dense": self.settings.dense,
             "judge_faces": self.settings.judge_faces,
+            "plugins": {examiner.source: examiner.version for examiner in self.plugins},
             "yunet": None if self.settings.yunet is None else self.settings.yunet.name,
         }
 
@@ -201,6 +203,11 @@ class Analyzer:
         except MissingExtraError:
             return no_faces("face_detector_missing")
 
+    @cached_property
+    def plugins(self) -> tuple[Examiner, ...]:
+        """The kinds of evidence of other packages that were asked for."""
+        return load_plugins(self.settings.plugins)
+
     def _watch(self, source: MediaSource, prepared: Prepared) -> None:
         watch_clip(source, prepared, self.settings, self.frame_examiner, self.face_examiner)
 
@@ -223,6 +230,9 @@ class Analyzer:
         if audio is not None:
             place = 2 if file.facts.kind is MediaKind.VIDEO else 0
             file.evidence.insert(place, self._examine_speech(file, audio))
+        if self.plugins:
+            media = Media(file.facts, image, audio)
+            file.evidence += file.timed("plugins", lambda: examine_all(self.plugins, media))
         return self._report(file)
 
     def _examine_speech(self, file: Prepared, audio: DecodedAudio) -> Evidence:

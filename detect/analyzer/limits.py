@@ -29,6 +29,8 @@ def limits_of(file: Prepared, settings: AnalyzerSettings) -> tuple[Reason, ...]:
         codes.append("unseen_generators")
     if file.facts.kind is MediaKind.VIDEO:
         codes += _of_clip(file, settings)
+    if settings.plugins:
+        codes.append("plugins_took_part")
     if settings.read_provenance:
         codes += ["no_provenance_is_neutral", "proprietary_watermarks"]
     else:

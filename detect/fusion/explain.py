@@ -67,6 +67,7 @@ TEXTS = {
     "short_stretches_may_hide": "A generated stretch of under two seconds, or a small part of the frame, can hide.",
     "no_speech_model": "No model for speech is in the models folder.",
     "provenance_not_read": "Provenance was not read.",
+    "plugins_took_part": "Evidence of other packages took part; the accusation budget was measured without it.",
     "partly_sampled": "Large picture: evenly spread parts were judged, not every pixel.",
 }
 
