@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,8 @@ CODECS: dict[str, tuple[str, dict[str, str], tuple[int, int]]] = {
     "vp9": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "b": "0", "threads": "1"}, (26, 50)),
 }
 """Name to encoder, its fast options, and the range of constant rate factors from good to social-media quality."""
+
+DECODERS = {"h264": "h264", "h265": "hevc", "vp9": "vp9"}
 
 SHARES = {"h264": 0.7, "h265": 0.15, "vp9": 0.15}
 """How often each is drawn: about what messengers and platforms deliver."""
@@ -45,16 +46,18 @@ def recode(frames: Sequence[UInt8Array], coding: Coding, *, fps: float = 25.0) -
 
     height, width = (side // 2 * 2 for side in frames[0].shape[:2])
     encoder, options, _ = CODECS[coding.codec]
-    sink = io.BytesIO()
-    with av.open(sink, "w", format="matroska") as container:
-        stream: Any = container.add_stream(
-            encoder, rate=Fraction(fps).limit_denominator(1001), options={**options, "crf": str(coding.crf)}
-        )
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        for pixels in frames:
+    writer: Any = av.CodecContext.create(encoder, "w")
+    writer.width, writer.height, writer.pix_fmt = width, height, "yuv420p"
+    writer.time_base = 1 / Fraction(fps).limit_denominator(1001)
+    writer.options = {**options, "crf": str(coding.crf)}
+    reader: Any = av.CodecContext.create(DECODERS[coding.codec], "r")
+    decoded: list[UInt8Array] = []
+    for number, pixels in enumerate([*frames, None]):
+        frame = None
+        if pixels is not None:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels[:height, :width]), format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    sink.seek(0)
-    with av.open(sink) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+            frame.pts = number
+        for packet in writer.encode(frame):
+            decoded += [each.to_ndarray(format="rgb24") for each in reader.decode(packet)]
+    decoded += [each.to_ndarray(format="rgb24") for each in reader.decode(None)]
+    return decoded
