@@ -11,13 +11,11 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from fastapi import Request
-from fastapi.concurrency import run_in_threadpool
 from pydantic import ValidationError
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
-from api.blobs import BlobStore, StoredFile
 from api.jobs.store import Replay
 from api.problems import ProblemError
 from api.schemas import UrlRequest
@@ -98,11 +96,6 @@ def _upload_of(form: FormData) -> Upload:
         url=str(form.get("url") or "").strip(),
         is_chosen=bool(file.filename),
     )
-
-
-async def store_upload(blobs: BlobStore, upload: Upload, max_bytes: int) -> StoredFile:
-    """Put a received file where the workers find it."""
-    return await run_in_threadpool(blobs.put, upload.stream, max_bytes=max_bytes)
 
 
 async def read_body(request: Request, max_bytes: int, timeout_s: float) -> bytes:

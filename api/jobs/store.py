@@ -8,8 +8,8 @@ lost its lease and comes back cannot end the job a second time.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from sqlalchemy import CursorResult, delete, func, or_, select, update
@@ -40,6 +40,7 @@ class NewJob:
     """What a call asks for: a stored file, or a URL to fetch."""
 
     owner: str
+    id: str = field(default_factory=lambda: new_id("an"))
     name: str = ""
     blob: str | None = None
     sha256: str | None = None
@@ -159,8 +160,7 @@ class JobStore:
         row = self._row(job, now)
         if not row.zero_retention and (known := self._known_report(session, job)) is not None:
             ending = self._ending(row, Outcome(report=_renamed(known, job.name)), now, is_cached=True)
-            for name, value in ending.items():
-                setattr(row, name, value)
+            _write(row, ending)
             self._announce(session, row, now)
         else:
             self._check_room(session, 1)
@@ -170,7 +170,7 @@ class JobStore:
     def _row(self, job: NewJob, now: float, *, batch_id: str | None = None) -> Analysis:
         is_private = job.zero_retention or self.settings.zero_retention
         return Analysis(
-            id=new_id("an"),
+            id=job.id,
             owner=job.owner,
             status="queued",
             stage="analyze" if job.blob else "fetch",
@@ -414,10 +414,12 @@ class JobStore:
             return True
 
     def _finish(self, session: Session, job: Analysis, outcome: Outcome, now: float) -> bool:
-        """Write how a job ended, and the webhook message with it in the same transaction."""
-        is_hit = _is_hit(session.execute(_held(job).values(**self._ending(job, outcome, now))))
+        """Write how a job ended, here and in `job`, and the webhook message with it in the same transaction."""
+        ending = self._ending(job, outcome, now)
+        is_hit = _is_hit(session.execute(_held(job).values(**ending)))
         if is_hit:
             self._announce(session, job, now)
+            _write(job, ending)
         return is_hit
 
     def _ending(self, job: Analysis, outcome: Outcome, now: float, *, is_cached: bool = False) -> dict[str, Any]:
@@ -492,6 +494,11 @@ def _held(job: Analysis) -> Any:
         )
         .execution_options(synchronize_session=False)
     )
+
+
+def _write(row: Analysis, values: Mapping[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(row, name, value)
 
 
 def _is_hit(result: Any) -> bool:

@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
+from collections.abc import Iterator
 
 from fastapi.concurrency import run_in_threadpool
 
+from api.database import Analysis
 from api.jobs.store import JobStore
+
+
+class Listener:
+    """One call that waits for one job."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+        self.row: Analysis | None = None
+        self.is_waiting = False  # before, its job may not be in the database yet
+
+    async def wait(self, timeout_s: float) -> Analysis | None:
+        """Return the ended job; None when the time is over, or when another process ended it: then it must be read."""
+        self.is_waiting = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self.ended.wait()
+        return self.row
 
 
 class Waiters:
@@ -16,43 +36,41 @@ class Waiters:
     def __init__(self, store: JobStore, poll_s: float) -> None:
         self._store = store
         self._poll_s = poll_s
-        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._waiting: dict[str, set[Listener]] = defaultdict(set)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def bind(self) -> None:
         """Remember the running loop, so that worker threads can tell it."""
         self._loop = asyncio.get_running_loop()
 
-    def tell(self, job_id: str) -> None:
+    def tell(self, row: Analysis) -> None:
         """Say from any thread that a job has ended."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._wake, job_id)
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self._wake, row.id, row)
 
-    async def wait(self, job_id: str, timeout_s: float) -> None:
-        """Return when the job has ended or the time is over."""
-        event = asyncio.Event()
-        self._waiting[job_id].add(event)
+    @contextlib.contextmanager
+    def listen(self, job_id: str) -> Iterator[Listener]:
+        """Listen for the end of a job; begin before the job is read or made, and its end cannot be missed."""
+        listener = Listener()
+        self._waiting[job_id].add(listener)
         try:
-            # It may have ended before this call began to listen.
-            if await run_in_threadpool(self._store.finished, [job_id]):
-                return
-            async with asyncio.timeout(timeout_s):
-                await event.wait()
-        except TimeoutError:
-            pass
+            yield listener
         finally:
-            self._waiting[job_id].discard(event)
+            self._waiting[job_id].discard(listener)
             if not self._waiting[job_id]:
                 del self._waiting[job_id]
 
     async def run(self) -> None:
-        """Look for ended jobs for as long as the service runs."""
+        """Look for jobs that other processes ended, for as long as the service runs."""
         while True:
             await asyncio.sleep(self._poll_s)
-            if self._waiting:
-                for job_id in await run_in_threadpool(self._store.finished, list(self._waiting)):
-                    self._wake(job_id)
+            waiting = [job_id for job_id, found in self._waiting.items() if any(item.is_waiting for item in found)]
+            if waiting:
+                for job_id in await run_in_threadpool(self._store.finished, waiting):
+                    self._wake(job_id, None)
 
-    def _wake(self, job_id: str) -> None:
-        for event in self._waiting.get(job_id, ()):
-            event.set()
+    def _wake(self, job_id: str, row: Analysis | None) -> None:
+        for listener in self._waiting.get(job_id, ()):
+            listener.row = row
+            listener.ended.set()

@@ -1,9 +1,9 @@
 """The worker: claims jobs, keeps their leases alive, judges several at once, and ends each exactly once.
 
-One thread, the clerk, does all that is written down: in one transaction it ends the jobs that have been judged and
-claims as many new ones as there is room for, so that under load one commit serves many jobs. The judging threads only
-judge; while some of them decode, the model works on what the others brought, mixed by the analyzer's engine. A slow
-file holds up nobody else's.
+What is written down is written in turns: one transaction ends the jobs that have been judged and claims as many new
+ones as there is room for, so that under load one commit serves many jobs. Whoever has news takes the turn, or leaves it
+to the one who is at it. While some judging threads decode, the model works on what the others brought, mixed by the
+analyzer's engine. A slow file holds up nobody else's.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ _INTERNAL = Outcome(
 )
 _LOST = Outcome(error_code="worker_lost")
 _BUSY_PAUSE_S = 0.5
+_TROUBLE_PAUSE_S = 1.0
 _FETCH_AHEAD = 64
 """Fetched files that may wait to be judged; more would only fill the disk."""
 
@@ -67,7 +68,7 @@ class Worker:
     """Threads that work the queue until `stop`; any number of workers share one database.
 
     Args:
-        on_finished: Called with the id of each job that ended, from a worker's thread.
+        on_finished: Called with each job that ended, from any thread.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class Worker:
         fetcher: RemoteFetcher | None = None,
         metrics: Metrics | None = None,
         tracing: Tracing | None = None,
-        on_finished: Callable[[str], None] = lambda job_id: None,
+        on_finished: Callable[[Analysis], None] = lambda job: None,
     ) -> None:
         self.name = new_id("wk")
         self.metrics = metrics or Metrics()
@@ -95,6 +96,7 @@ class Worker:
         self._stopping = threading.Event()
         self._over = threading.Event()
         self._news = threading.Event()  # a job arrived, a job was judged, or the end is near
+        self._taking_turn = threading.Lock()
         self._fetch_news = threading.Event()
         self._orders: queue.SimpleQueue[Analysis] = queue.SimpleQueue()
         self._judged: deque[Judged] = deque()
@@ -124,14 +126,16 @@ class Worker:
         return len(self._judging) - len(self._live(self._judging)) < self._judge.width
 
     def wake(self) -> None:
-        """Say that a job has arrived, so that it need not wait for the next look."""
-        self._news.set()
+        """Say that a job has arrived; it is claimed before this returns, unless somebody else is at it."""
         self._fetch_news.set()
+        self._news.set()
+        self._settle()
 
     def drain(self) -> None:
         """Claim nothing more; what is under way goes on."""
         self._stopping.set()
-        self.wake()
+        self._fetch_news.set()
+        self._news.set()
 
     def stop(self, timeout_s: float) -> bool:
         """Drain, let running jobs end within `timeout_s`, give back the others; True when all ended."""
@@ -158,32 +162,43 @@ class Worker:
             return
         for _ in range(judge.width):
             self._begin("judge", lambda: self._run_judge(judge))
-        is_stopping = False
-        while not (is_stopping and not self._judging) and not self._over.is_set():
-            is_stopping = self._stopping.is_set()
-            self._news.clear()
-            try:
-                self._turn(room=0 if is_stopping else judge.width - len(self._judging))
-            except Exception:  # the border of the worker: a broken database must not end it, nor lose a result
-                log.exception("worker pauses after an error")
-                self._over.wait(1.0)
-                continue
-            if self._judging or not is_stopping:
-                self._news.wait(self._settings.poll_s)
+        while not (self._stopping.is_set() and not self._judging) and not self._over.is_set():
+            self._news.set()  # there may be, in the database: other processes cannot say so
+            pause_s = self._settings.poll_s if self._settle() else _TROUBLE_PAUSE_S
+            (self._over if self._stopping.is_set() else self._stopping).wait(pause_s)
 
-    def _turn(self, *, room: int) -> None:
+    def _settle(self) -> bool:
+        """Take turns until there is no news, or leave them to the thread that is at it; False when one failed."""
+        while self._news.is_set():
+            if not self._taking_turn.acquire(blocking=False):
+                return True  # that thread looks for news again after its turn
+            try:
+                self._news.clear()
+                if self._judge is not None:
+                    self._turn(self._judge)
+            except Exception:  # the border of the worker: a broken database must not end it, nor lose a result
+                log.exception("a turn failed; it is taken again")
+                return False
+            finally:
+                self._taking_turn.release()
+        return True
+
+    def _turn(self, judge: Judge) -> None:
         """End what has been judged, and claim and begin what there is room for."""
+        room = 0 if self._stopping.is_set() else judge.width - len(self._judging)
         ended = [self._judged[index] for index in range(len(self._judged))]
-        room += len(ended) if room else 0  # their places are free as soon as this is written
+        if not self._stopping.is_set():
+            room += len(ended)  # their places are free as soon as this is written
         turn = self._store.turn(self.name, ended=[(item.job, item.outcome) for item in ended], limit=room)
-        for item, is_ended in zip(ended, turn.is_ended, strict=True):
+        for item in ended:
             self._judged.popleft()
-            del self._judging[item.job.id]
-            self._after(item, is_ended)
+            self._judging.pop(item.job.id, None)
         for job in turn.claimed:
-            self.metrics.waited.observe(max(0.0, time.time() - job.created_at))
             self._judging[job.id] = time.monotonic()
             self._orders.put(job)
+            self.metrics.waited.observe(max(0.0, time.time() - job.created_at))
+        for item, is_ended in zip(ended, turn.is_ended, strict=True):
+            self._after(item, is_ended)
         for job in turn.lost:
             self._after(Judged(job, _LOST), True)
 
@@ -192,7 +207,7 @@ class Worker:
             self._judge_one(judge, self._orders.get())
 
     def _judge_one(self, judge: Judge, job: Analysis) -> None:
-        """Judge one file; whatever happens, the clerk gets to know how it ended."""
+        """Judge one file; whatever happens, how it ended is written down."""
         judged = Judged(job, _INTERNAL)
         try:
             with self._tracing.job(job.id) as span:
@@ -204,6 +219,7 @@ class Worker:
         finally:
             self._judged.append(judged)
             self._news.set()
+            self._settle()
 
     def _analyze(self, judge: Judge, job: Analysis) -> Report:
         """Return the Report; an engine that is busy is asked again, which holds back further claims."""
@@ -230,10 +246,13 @@ class Worker:
         if not is_ended:
             log.warning("analysis %s was erased, or taken over by another worker", job.id)
             return
-        if job.zero_retention and job.blob:
-            self._blobs.erase(job.blob)
+        self._on_finished(job)
         self.metrics.count_outcome(judged.outcome, judged.report)
-        self._on_finished(job.id)
+        if job.zero_retention and job.blob:
+            try:
+                self._blobs.erase(job.blob)
+            except OSError:  # the eraser tries again
+                log.exception("a file could not be erased")
 
     # ---------------------------------------------------------------- leases and fetching
 

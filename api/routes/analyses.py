@@ -5,19 +5,21 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
-from api.database import Analysis
+from api.database import Analysis, new_id
 from api.jobs.store import FINISHED, IdempotencyConflictError, NewJob, QueueFullError, Replay
+from api.jobs.waiters import Listener
 from api.problems import ProblemError, not_found
 from api.schemas import AnalysisBody, AnalysisPage, StatusWord, UrlRequest, analysis_body
 from api.security import Caller, check_rate, requires
 from api.state import Service, service_of
-from api.uploads import MAX_JSON_BYTES, parse_url_request, read_body, read_upload, replay_of, store_upload
+from api.uploads import MAX_JSON_BYTES, Upload, parse_url_request, read_body, read_upload, replay_of
 
 router = APIRouter(prefix="/v1/analyses", tags=["analyses"])
 
@@ -69,16 +71,21 @@ async def submit_analysis(request: Request, caller: Analyst) -> Response:
     headers = check_rate(request, service, caller)
     refuse_while_draining(service)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
-        row, is_replay = await _submit_file(request, service, caller)
-    elif kind == "application/json":
-        row, is_replay = await _submit_url(request, service, caller)
-    else:
-        raise ProblemError(415, "unsupported_media", "send multipart/form-data with a file, or application/json")
-    row, waited = await _wait(request, service, row)
+    job_id, wait_s = new_id("an"), wished_wait_s(request, service.settings.max_wait_s)
+    with service.waiters.listen(job_id) as listener:
+        if kind == "multipart/form-data":
+            row, is_replay = await submit_file(request, service, caller, job_id)
+        elif kind == "application/json":
+            row, is_replay = await _submit_url(request, service, caller, job_id)
+        else:
+            raise ProblemError(415, "unsupported_media", "send multipart/form-data with a file, or application/json")
+        if wait_s and row.status not in FINISHED and not is_replay:
+            row = await _end_of(service, row, listener, wait_s)
+    if is_replay and wait_s:
+        row = await _settled(service, caller, row.id, wait_s)
     if is_replay:
         headers["Idempotency-Replayed"] = "true"
-    return _answer(row, headers, waited)
+    return _answer(row, headers, wait_s > 0)
 
 
 @router.get("", response_model=AnalysisPage)
@@ -102,9 +109,8 @@ async def list_analyses(
 async def get_analysis(request: Request, caller: Reader, analysis_id: str) -> AnalysisBody:
     """Return one analysis; with `Prefer: wait=N` it waits for the end."""
     service = service_of(request)
-    row = await find(service, caller, analysis_id)
-    row, _ = await _wait(request, service, row)
-    return analysis_body(row)
+    wait_s = wished_wait_s(request, service.settings.max_wait_s)
+    return analysis_body(await _settled(service, caller, analysis_id, wait_s))
 
 
 @router.delete("/{analysis_id}", status_code=204)
@@ -140,22 +146,22 @@ def refuse_while_draining(service: Service) -> None:
         raise ProblemError(503, "shutting_down", "the service is shutting down", headers={"Retry-After": "5"})
 
 
-async def enqueue(service: Service, job: NewJob, replay: Replay | None) -> tuple[Analysis, bool]:
-    """Store one job and wake the worker; an upload that is not needed is erased again.
+def enqueue(service: Service, job: NewJob, replay: Replay | None) -> tuple[Analysis, bool]:
+    """Store one job and wake the worker; an upload that is not needed is erased again. Runs in a thread.
 
     Raises:
         ProblemError: 503 the queue is full, 422 the `Idempotency-Key` stands for another call.
     """
     is_kept = False
     try:
-        row, is_replay = await run_in_threadpool(service.store.submit, job, replay)
+        row, is_replay = service.store.submit(job, replay)
         is_kept = not is_replay
     except (QueueFullError, IdempotencyConflictError) as error:
         raise refusal(error) from error
     finally:
         if job.blob and not is_kept:
-            await run_in_threadpool(service.blobs.erase, job.blob)
-    if service.worker is not None:
+            service.blobs.erase(job.blob)
+    if service.worker is not None and row.status == "queued":
         service.worker.wake()
     return row, is_replay
 
@@ -186,43 +192,48 @@ def check_urls(service: Service, *, source_url: str | None = None, webhook_url: 
 
 async def submit_form(request: Request, service: Service, caller: Caller) -> Analysis:
     """Take the form of the page: a file, or an address when no file was chosen."""
-    return (await _submit_file(request, service, caller, is_page=True))[0]
+    return (await submit_file(request, service, caller, new_id("an"), is_page=True))[0]
 
 
-async def _submit_file(
-    request: Request, service: Service, caller: Caller, *, is_page: bool = False
+async def submit_file(
+    request: Request, service: Service, caller: Caller, job_id: str, *, is_page: bool = False
 ) -> tuple[Analysis, bool]:
-    max_bytes = service.settings.max_upload_bytes
-    async with read_upload(request, max_bytes, service.settings.upload_timeout_s) as upload:
+    """Take a multipart form; returns the analysis and whether an earlier call has made it."""
+    settings = service.settings
+    async with read_upload(request, settings.max_upload_bytes, settings.upload_timeout_s) as upload:
         check_urls(service, webhook_url=upload.webhook_url)
+        job = NewJob(
+            owner=caller.owner, id=job_id, webhook_url=upload.webhook_url, zero_retention=upload.zero_retention
+        )
         if is_page and upload.url and not upload.is_chosen:
             check_urls(service, source_url=upload.url)
-            wish = NewJob(owner=caller.owner, source_url=upload.url, zero_retention=upload.zero_retention)
-            return await enqueue(service, wish, None)
-        stored = await store_upload(service.blobs, upload, max_bytes)
-    replay = replay_of(request, stored.sha256, upload.name, upload.webhook_url, upload.zero_retention)
-    job = NewJob(
-        owner=caller.owner,
-        name=upload.name,
-        blob=stored.blob,
-        sha256=stored.sha256,
-        size=stored.size,
-        webhook_url=upload.webhook_url,
-        zero_retention=upload.zero_retention,
-    )
-    return await enqueue(service, job, replay)
+            return await run_in_threadpool(enqueue, service, replace(job, source_url=upload.url), None)
+        return await run_in_threadpool(_store_and_enqueue, request, service, upload, job)
 
 
-async def _submit_url(request: Request, service: Service, caller: Caller) -> tuple[Analysis, bool]:
+def _store_and_enqueue(request: Request, service: Service, upload: Upload, job: NewJob) -> tuple[Analysis, bool]:
+    """Put a received file where the workers find it, and its job with it; one step, so that one thread does it."""
+    stored = service.blobs.put(upload.stream, max_bytes=service.settings.max_upload_bytes)
+    try:
+        replay = replay_of(request, stored.sha256, upload.name, upload.webhook_url, upload.zero_retention)
+    except ProblemError:
+        service.blobs.erase(stored.blob)
+        raise
+    found = replace(job, name=upload.name, blob=stored.blob, sha256=stored.sha256, size=stored.size)
+    return enqueue(service, found, replay)
+
+
+async def _submit_url(request: Request, service: Service, caller: Caller, job_id: str) -> tuple[Analysis, bool]:
     wish = parse_url_request(await read_body(request, MAX_JSON_BYTES, service.settings.upload_timeout_s))
     check_urls(service, source_url=wish.url, webhook_url=wish.webhook_url)
     job = NewJob(
         owner=caller.owner,
+        id=job_id,
         source_url=wish.url,
         webhook_url=wish.webhook_url,
         zero_retention=wish.zero_retention,
     )
-    return await enqueue(service, job, replay_of(request, wish.model_dump()))
+    return await run_in_threadpool(enqueue, service, job, replay_of(request, wish.model_dump()))
 
 
 def wished_wait_s(request: Request, max_wait_s: float) -> float:
@@ -231,15 +242,23 @@ def wished_wait_s(request: Request, max_wait_s: float) -> float:
     return min(float(match.group(1)), max_wait_s) if match else 0.0
 
 
-async def _wait(request: Request, service: Service, row: Analysis) -> tuple[Analysis, bool]:
-    wait_s = wished_wait_s(request, service.settings.max_wait_s)
-    if wait_s == 0 or row.status in FINISHED:
-        return row, wait_s > 0
-    await service.waiters.wait(row.id, wait_s)
+async def _settled(service: Service, caller: Caller, analysis_id: str, wait_s: float) -> Analysis:
+    """Return an analysis that the caller may see, once it has ended or after `wait_s`."""
+    with service.waiters.listen(analysis_id) as listener:
+        row = await find(service, caller, analysis_id)
+        if row.status in FINISHED or not wait_s:
+            return row
+        return await _end_of(service, row, listener, wait_s)
+
+
+async def _end_of(service: Service, row: Analysis, listener: Listener, wait_s: float) -> Analysis:
+    """Return the ended analysis, or as it is after `wait_s`."""
+    if (ended := await listener.wait(min(wait_s, service.drain_left_s) if service.is_draining else wait_s)) is not None:
+        return ended
     found = await run_in_threadpool(service.store.get, row.id, None)
     if found is None:
         raise not_found("analysis")  # erased while this call waited
-    return found, True
+    return found
 
 
 def _answer(row: Analysis, headers: dict[str, str], waited: bool) -> Response:

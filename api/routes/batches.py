@@ -62,7 +62,7 @@ async def submit_batch(request: Request, caller: Analyst) -> Response:
     except (QueueFullError, IdempotencyConflictError) as error:
         raise refusal(error) from error
     if service.worker is not None:
-        service.worker.wake()
+        await run_in_threadpool(service.worker.wake)
     if is_replay:
         headers["Idempotency-Replayed"] = "true"
     found = await _find(service, caller, batch_id)
