@@ -1,0 +1,41 @@
+"""Join a Ray cluster, or start one that lives in this process."""
+
+from __future__ import annotations
+
+import os
+from types import ModuleType
+from typing import Any
+
+from detect.errors import EngineError, MissingExtraError
+
+
+def connect(address: str | None = None) -> ModuleType:
+    """Return Ray, connected.
+
+    Without an address, and without `RAY_ADDRESS` in the environment, a cluster of this machine is started: on loopback,
+    without a dashboard, ending with this process. Ray's usage statistics stay off unless the environment asks for them.
+
+    Args:
+        address: `HOST:PORT` of a head node, or `auto` for the one of this machine.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+        EngineError: The cluster cannot be reached or started.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # its future default; silences a warning
+    try:
+        import ray
+    except ImportError as error:
+        raise MissingExtraError(
+            "a cluster needs Ray, which is not installed; install it with: pip install 'witnessmark[scale]'"
+        ) from error
+    if ray.is_initialized():
+        return ray
+    address = address or os.environ.get("RAY_ADDRESS") or None
+    own: dict[str, Any] = {} if address else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    try:
+        ray.init(address=address, log_to_driver=False, configure_logging=False, **own)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        raise EngineError(f"no Ray cluster at {address or 'this machine'}: {error}") from error
+    return ray
