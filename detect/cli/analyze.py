@@ -65,6 +65,15 @@ ModelsOption = Annotated[
     Path | None, typer.Option("--models-dir", metavar="FOLDER", help="Use the models of this folder.")
 ]
 
+DenseOption = Annotated[
+    bool, typer.Option("--dense", help="Look at four frames a second of clips instead of a bounded number of moments.")
+]
+NoFacesOption = Annotated[bool, typer.Option("--no-faces", help="Do not look for swapped faces.")]
+FaceDetectorOption = Annotated[
+    Path | None,
+    typer.Option("--face-detector", metavar="FILE", help="Find faces with this OpenCV YuNet file (.onnx)."),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add `analyze` to the command."""
@@ -83,6 +92,9 @@ def analyze(
     files_from: FilesFromOption = None,
     is_full: FullOption = None,
     models_dir: ModelsOption = None,
+    dense: DenseOption = False,
+    no_faces: NoFacesOption = False,
+    face_detector: FaceDetectorOption = None,
 ) -> None:
     """Judge the files that the arguments name."""
     if not files and files_from is None:
@@ -95,6 +107,9 @@ def analyze(
         check_stability=not quick,
         read_provenance=not no_provenance,
         models_dir=models_dir,
+        dense=dense,
+        judge_faces=not no_faces,
+        yunet=face_detector,
     )
     if html is not None:
         from detect.cli.page import check_target

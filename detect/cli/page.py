@@ -14,6 +14,9 @@ from detect.errors import ConfigError, WitnessmarkError
 from detect.render.html import PageItem, format_page
 from detect.types import MediaKind, Report, UInt8Array
 
+_MOST_STILLS = 24
+"""Frames of one clip on a page: about 200 kB."""
+
 
 def check_target(path: Path) -> None:
     """Refuse a page that could not be written, before hours are spent on its content.
@@ -28,7 +31,7 @@ def check_target(path: Path) -> None:
 
 def write_page(path: Path, results: Sequence[tuple[Source, Report]]) -> None:
     """Write the page in one step: a reader finds the old page or the whole new one."""
-    items = (PageItem(report, _pixels(source, report)) for source, report in results)
+    items = (PageItem(report, _pixels(source, report), _stills(source, report)) for source, report in results)
     page = format_page(items, count=len(results), made_at=datetime.now(UTC), version=__version__)
     with tempfile.NamedTemporaryFile(
         "w", dir=path.parent, prefix=".witnessmark-", delete=False, encoding="utf-8"
@@ -38,6 +41,25 @@ def write_page(path: Path, results: Sequence[tuple[Source, Report]]) -> None:
     os.umask(umask)
     os.chmod(new.name, 0o666 & ~umask)
     os.replace(new.name, path)
+
+
+def _stills(source: Source, report: Report) -> list[tuple[float, UInt8Array]]:
+    """Return frames spread over a clip for showing; none when it is no clip, or changed since it was judged."""
+    if report.error or report.media is None or report.media.kind is not MediaKind.VIDEO:
+        return []
+    from detect.media import open_source
+    from detect.media.video import open_video
+    from detect.render.clip import STILL_WIDTH
+    from detect.render.pictures import shrink
+
+    try:
+        with open_source(source.path) as opened:
+            if opened.sha256 != report.media.sha256:
+                return []
+            stills = [(frame.time_s, shrink(frame.pixels_rgb, max_side=STILL_WIDTH)) for frame in open_video(opened)]
+    except WitnessmarkError:
+        return []
+    return stills[:: -(-len(stills) // _MOST_STILLS)]
 
 
 def _pixels(source: Source, report: Report) -> UInt8Array | None:

@@ -171,7 +171,7 @@ class FaceExaminer:
                 regions=tuple(self._region(tracks[index]) for index in order) if is_picture else (),
                 spans=()
                 if is_picture
-                else tuple(self._span(tracks[index], f"face {n}") for n, index in enumerate(order)),
+                else tuple(self._span(tracks[index], f"face {n + 1}") for n, index in enumerate(order)),
             ),
             model=self.model,
             details={**counts, "tracks_judged": len(tracks), "logit": round(float(logits.mean()), 4), "tracks": rows},

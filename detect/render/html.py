@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -34,10 +34,11 @@ _MIN_MAX_SIDE = 320
 
 @dataclass(frozen=True)
 class PageItem:
-    """One Report and, when the page is to show it, its upright picture as (H, W, 3) uint8."""
+    """One Report and, when the page is to show them, its upright picture as (H, W, 3) uint8 or stills of its clip."""
 
     report: Report
     pixels_rgb: UInt8Array | None = None
+    stills: Sequence[tuple[float, UInt8Array]] = ()
 
 
 def format_page(
@@ -59,7 +60,13 @@ def format_page(
     """
     max_side = next((side for most, side in _MAX_SIDES if count <= most), _MIN_MAX_SIDE)
     views = [
-        build_view(item.report, anchor=f"report-{number}", pixels_rgb=item.pixels_rgb, max_side=max_side)
+        build_view(
+            item.report,
+            anchor=f"report-{number}",
+            pixels_rgb=item.pixels_rgb,
+            max_side=max_side,
+            stills=item.stills,
+        )
         for number, item in enumerate(items, start=1)
     ]
     made = made_at.strftime("%Y-%m-%d %H:%M %Z").strip() if made_at else ""

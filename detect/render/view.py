@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
 from detect.render import pictures, words
+from detect.render.clip import ClipView, build_clip
 from detect.render.heatmap import HeatMapAnnotator
 from detect.render.json import dumps
 from detect.render.ledger import Ledger, build_ledger
@@ -73,10 +75,16 @@ class ReportView:
     disclosures: tuple[tuple[str, str], ...]
     pipeline: tuple[tuple[str, str], ...]
     json_uri: Markup
+    clip: ClipView | None
 
 
 def build_view(
-    report: Report, *, anchor: str, pixels_rgb: UInt8Array | None = None, max_side: int = 1200
+    report: Report,
+    *,
+    anchor: str,
+    pixels_rgb: UInt8Array | None = None,
+    max_side: int = 1200,
+    stills: Sequence[tuple[float, UInt8Array]] = (),
 ) -> ReportView:
     """Prepare one Report for a page.
 
@@ -85,6 +93,7 @@ def build_view(
         anchor: Identifier of its section, unique on the page, of letters, digits and hyphens.
         pixels_rgb: The upright picture, (H, W, 3) uint8, when the page is to show it with its heat map.
         max_side: Longer side in pixels to which the shown picture is shrunk.
+        stills: Frames of a clip to show beside its time axis, (seconds, (H, W, 3) uint8) each.
     """
     shown = pictures.shrink(pixels_rgb, max_side=max_side) if pixels_rgb is not None else None
     media = report.media
@@ -110,6 +119,7 @@ def build_view(
             for line in flat_lines(value, prefix=_DISCLOSURE_TITLES.get(name, name))
         ),
         pipeline=tuple(flat_lines(report.pipeline)),
+        clip=build_clip(report, stills),
         json_uri=Markup(pictures.data_uri(dumps(report, is_pretty=True).encode(), mime="application/json")),  # noqa: S704
     )
 

@@ -24,6 +24,36 @@ for (const figure of document.querySelectorAll("[data-map]")) {
   show();
 }
 
+// The scrubber of a clip: shows the nearest still, a cursor on the chart, and the table's row in words.
+for (const figure of document.querySelectorAll("[data-clip]")) {
+  const scrubber = figure.querySelector(".scrubber");
+  const cursor = figure.querySelector(".cursor");
+  const stills = [...figure.querySelectorAll(".still")];
+  const moment = figure.querySelector(".moment");
+  const heads = [...figure.querySelectorAll("thead th")].slice(2).map((cell) => cell.textContent);
+  const rows = [...figure.querySelectorAll("tbody tr")];
+  const duration = Number(figure.dataset.duration);
+  const step = Number(figure.dataset.step);
+  const show = () => {
+    const time = Number(scrubber.value);
+    const at = (1000 * time) / duration;
+    cursor.setAttribute("x1", at);
+    cursor.setAttribute("x2", at);
+    const row = rows[Math.min(rows.length - 1, Math.floor(time / step))];
+    const values = [...row.querySelectorAll("td")].slice(1).map((cell) => cell.textContent);
+    const words = `${row.querySelector("th").textContent}: ${heads.map((head, n) => `${head} ${values[n]}`).join(", ")}`;
+    scrubber.setAttribute("aria-valuetext", words);
+    if (moment) moment.textContent = words;
+    const gap = (still) => Math.abs(Number(still.dataset.time) - time);
+    const nearest = stills.reduce((best, still) => (best && gap(best) <= gap(still) ? best : still), null);
+    for (const still of stills) still.hidden = still !== nearest;
+  };
+  scrubber.addEventListener("input", show);
+  scrubber.hidden = false;
+  cursor.removeAttribute("hidden");
+  show();
+}
+
 let closed = [];
 addEventListener("beforeprint", () => {
   closed = [...document.querySelectorAll("details:not([open], .bulky)")];

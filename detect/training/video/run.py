@@ -72,6 +72,7 @@ def train(
     network = create(recipe.model.architecture, **dict(recipe.model.options))
     network.load_state_dict(load_network(start).state_dict())
     if recipe.schedule.steps:
+        freeze(network, recipe.model.frozen_stages)
         stream = build_stream(recipe, training, work)
         network = train_network(network, stream, recipe.schedule, work / "loop", device=device, resume=resume)
     clips = deliver_clips(
@@ -83,6 +84,18 @@ def train(
     scored = score_clips(clips, plain_examiner(network, recipe, device=device).score)
     save_scores(scored, work / "held_out.jsonl")
     return export(network, recipe, training, scored, out or recipe_path.parent)
+
+
+def freeze(network: torch.nn.Module, stages: int) -> None:
+    """Keep the weights of the stem and of the first `stages` stages of a patch net as they are."""
+    if not stages:
+        return
+    backbone = network.backbone
+    assert isinstance(backbone, torch.nn.Module), "only a patch net has stages to freeze"
+    parts = [backbone.conv_stem, backbone.bn1, *list(backbone.blocks)[:stages]]  # type: ignore[arg-type]
+    for part in parts:
+        assert isinstance(part, torch.nn.Module)
+        part.requires_grad_(False)
 
 
 def select_items(recipe: VideoRecipe, manifests: Sequence[Path]) -> list[Item]:
