@@ -69,7 +69,7 @@ def info_command(
         emit(f"{key:<9} {clean_text(value)}\n")
     card = model.path / "README.md"
     if card.is_file():
-        lines = card.read_text(encoding="utf-8").splitlines()
+        lines = _without_front_matter(card.read_text(encoding="utf-8")).splitlines()
         emit("\n" + "\n".join(clean_text(line, max_characters=2000) if line.strip() else "" for line in lines) + "\n")
 
 
@@ -95,6 +95,11 @@ def verify_command(
             emit(f"{clean_text(model.name):<12} ok       {model.ref.sha256}\n")
     if has_failed:
         raise typer.Exit(ExitCode.ERROR)
+
+
+def _without_front_matter(text: str) -> str:
+    """Return a card without the block that only hubs read."""
+    return text.partition("\n---\n")[2] if text.startswith("---\n") else text
 
 
 def _facts(model: ModelFolder) -> dict[str, Any]:

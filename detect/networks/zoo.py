@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from detect.errors import ModelError, UnknownModelError, WeightsMismatchError
 from detect.types import ModelRef
 
 WEIGHTS_NAME = "model.safetensors"
+GROUP = "witnessmark.models"
+"""Entry points of packages that bring model folders: a function without arguments that returns the folder of them."""
 _REQUIRED = ("name", "version", "kind", "architecture", "sha256", "license", "input", "calibration")
 
 
@@ -63,15 +66,31 @@ def models_dir(override: Path | None = None) -> Path:
     """Return the folder that holds the model folders.
 
     Order: `override`, the environment variable WITNESSMARK_MODELS, the wheel's `detect/_models`, the checkout's
-    `models/`.
+    `models/`. The first two may also be the name under which an installed package registered its models.
+
+    Raises:
+        ModelError: The package of that name does not give a folder.
     """
     if override is not None:
-        return override
+        return _resolve(override)
     if named := os.environ.get("WITNESSMARK_MODELS"):
-        return Path(named)
+        return _resolve(Path(named))
     package = Path(__file__).resolve().parent.parent
     shipped = package / "_models"
     return shipped if shipped.is_dir() else package.parent / "models"
+
+
+def _resolve(folder: Path) -> Path:
+    """Return the folder itself, or what an installed package registered under that one word."""
+    if folder.is_dir() or len(folder.parts) != 1:
+        return folder
+    for entry in entry_points(group=GROUP):
+        if entry.name == str(folder):
+            try:
+                return Path(entry.load()())
+            except Exception as error:  # the border to foreign code
+                raise ModelError(f"models of {entry.name} ({entry.value}): {type(error).__name__}: {error}") from error
+    return folder
 
 
 def list_models(folder: Path | None = None) -> list[ModelFolder]:
