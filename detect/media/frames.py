@@ -17,7 +17,7 @@ import numpy as np
 
 from detect.errors import CorruptMediaError, MediaTooLargeError, MediaTooShortError, UnsupportedMediaError
 from detect.media.hdr import is_hdr, to_sdr
-from detect.media.sampling import Plan, plan_samples, repair_times
+from detect.media.sampling import Plan, Unroller, plan_samples, repair_times
 from detect.media.wire import Payload
 from detect.types import UInt8Array
 
@@ -204,6 +204,7 @@ class _Decoder:
             container, track, plan, times, is_made, name,
         )  # fmt: skip
         self.base = float(track.time_base or 0) or 1 / 90_000
+        self.unroll = Unroller(1 / max(1e-3, self._rate()))
         self.next_target = 0
         self.decoded = self.broken = self.sent = self.scene_samples = 0
         self.last_tiny: Any = None
@@ -296,7 +297,7 @@ class _Decoder:
             else:
                 moment = max(float(self.times[first]) - start, self.last_time + 1 / max(1e-3, self._rate()))
         else:
-            moment = frame.pts * self.base - start
+            moment = self.unroll(frame.pts * self.base) - start
         self.last_time = max(self.last_time, moment)
         return moment
 

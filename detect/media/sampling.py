@@ -29,6 +29,9 @@ Longer clips are decoded in short runs from key frames, so that cost does not gr
 LONGEST_RUN = 12
 """Frames decoded from a key frame on to reach a sample; key frames alone would hide what prediction does to pixels."""
 
+RESTART_S = 0.7
+"""Seconds that a stamp may lie behind the latest one: more than reordered frames do, less than any recording lasts."""
+
 DENSE_PER_SECOND = 4.0
 """Samples a second of a dense pass."""
 
@@ -122,6 +125,24 @@ def _plan_runs(times_s: Float64Array, is_key: npt.NDArray[np.bool_], targets: Fl
     return Plan(tuple(sorted(set(reached))), is_full=False, runs=tuple(sorted(runs.items())))
 
 
+class Unroller:
+    """Turns time stamps that start again in mid-file (joined recordings) into ones that go on."""
+
+    def __init__(self, step_s: float) -> None:
+        self._step_s = step_s
+        self._offset = 0.0
+        self._latest = float("-inf")
+
+    def __call__(self, stamp_s: float) -> float:
+        """Return the continued time of the next stamp, in seconds."""
+        moment = stamp_s + self._offset
+        if moment < self._latest - RESTART_S:
+            self._offset += self._latest + self._step_s - moment
+            moment = self._latest + self._step_s
+        self._latest = max(self._latest, moment)
+        return moment
+
+
 def repair_times(stamps: Sequence[float | None], *, fps: float) -> tuple[Float64Array, bool]:
     """Return usable times for packets, and whether they had to be made from the frame rate.
 
@@ -129,7 +150,8 @@ def repair_times(stamps: Sequence[float | None], *, fps: float) -> tuple[Float64
     filled from their neighbours. Else packet n is put at n / fps.
     """
     count = len(stamps)
-    known = np.array([np.nan if stamp is None else stamp for stamp in stamps], np.float64)
+    unroll = Unroller(1 / fps)
+    known = np.array([np.nan if stamp is None else unroll(stamp) for stamp in stamps], np.float64)
     is_known = np.isfinite(known)
     if is_known.sum() >= max(2, 0.9 * count):
         span = float(np.nanmax(known) - np.nanmin(known))

@@ -3,7 +3,7 @@
     sniff(head).format        # "jpeg", "png", "mp4", ..., "unknown"
 
 `sniff` looks at the head alone and never fails. `sniff_stream` also seeks where the head cannot tell: whether an MP4
-holds a picture track, what follows a long ID3 tag.
+holds a picture track, whether a GIF is a clip, what follows a long ID3 tag.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from detect.media.boxes import BRANDS, has_video_track, major_brands
 from detect.media.formats import AUDIO_ONLY_MIME, FORMATS
+from detect.media.gif import CLIP_FRAMES, count_frames
 from detect.types import MediaKind
 
 HEAD_BYTES = 64 * 1024
@@ -109,6 +110,8 @@ def sniff_stream(stream: BinaryIO, head: bytes, size: int) -> Sniffed:
     if head.startswith(b"ID3") and len(head) >= 10:
         return _after_id3(head, read_at)
     found = sniff(head)
+    if found.format == "gif" and count_frames(read_at) >= CLIP_FRAMES:
+        return Sniffed(MediaKind.VIDEO, "gif", found.mime)
     if found.format in ("mp4", "mov", "3gp") and has_video_track(read_at, size) is False:
         return Sniffed(MediaKind.AUDIO, "m4a", FORMATS["m4a"].mime)
     return found
