@@ -14,9 +14,14 @@ from detect.types import Operating, Stability, Status
 def check_stability(
     file: Prepared, posterior: Posterior, operating: Operating, examiner: ImageExaminer
 ) -> Stability | None:
-    """Score re-shipped copies of a picture; None when its pixels were not scored."""
+    """Score re-shipped copies of a picture; None when its pixels were not scored, or when the answer is undecided.
+
+    An undecided answer has nothing to lose, and most answers are: it would double the cost of every picture.
+    """
     pixels = next((item for item in file.evidence if item.source == SOURCE), None)
     if file.image is None or pixels is None or pixels.status is not Status.SCORED:
+        return None
+    if operating.authentic_threshold < posterior.log_odds < operating.synthetic_threshold:
         return None
     from detect.evidence.reshipping import reshipped_llrs
 

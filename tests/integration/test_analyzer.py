@@ -3,6 +3,7 @@
 import io
 import itertools
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -27,6 +28,17 @@ def test_ledger_adds_up_to_the_score(analyzer, make_photo):
     assert report.interval.low <= report.authenticity <= report.interval.high
     assert {item.source for item in report.evidence} >= {"image.pixels", "provenance.c2pa", "provenance.metadata"}
     assert (report.media.width, report.media.height) == (320, 240)
+
+
+@pytest.mark.parametrize(("threshold", "decided"), [pytest.param(3.9, False, id="undecided"), (0.0, True)])
+def test_only_a_decided_answer_is_tried_on_reshipped_copies(tiny_models, tmp_path, make_photo, threshold, decided):
+    shutil.copytree(tiny_models, tmp_path / "models")
+    path = tmp_path / "models" / "image" / "config.json"
+    config = json.loads(path.read_text())
+    config["calibration"]["thresholds"][0] |= {"synthetic_llr": threshold, "authentic_llr": -threshold}
+    path.write_text(json.dumps(config))
+    report = Analyzer(AnalyzerSettings(models_dir=path.parents[1], device="cpu")).analyze(make_photo())
+    assert (report.stability is not None) == decided
 
 
 def test_path_bytes_and_file_object_give_the_same_answer(analyzer, make_photo):

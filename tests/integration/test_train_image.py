@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from detect.analyzer import Analyzer, AnalyzerSettings
 from detect.errors import ConfigError
@@ -100,6 +101,21 @@ def test_a_stopped_run_goes_on_and_ends_with_the_same_weights(recipe, tmp_path):
     unbroken = train(recipe, work=tmp_path / "unbroken", out=tmp_path / "unbroken-model")
     hashes = [json.loads((folder / "config.json").read_text())["sha256"] for folder in (resumed, unbroken)]
     assert hashes[0] == hashes[1]
+
+
+def test_a_run_can_go_on_from_the_weights_of_an_earlier_model(recipe, tmp_path):
+    first = train(recipe, work=tmp_path / "first", out=tmp_path / "model")
+    sha256 = json.loads((first / "config.json").read_text())["sha256"]
+    text = recipe.read_text().replace('start = "random"', 'start = "model/model.safetensors"')
+    recipe.write_text(text.replace("steps = 12", "steps = 1").replace("warmup = 2", "warmup = 0"))
+    second = train(recipe, work=tmp_path / "second", out=tmp_path / "second-model")
+    config = json.loads((second / "config.json").read_text())
+    assert config["training"]["started_from"] == sha256
+    before, after = (load_file(folder / "model.safetensors") for folder in (first, second))
+    assert all(torch.allclose(before[key], after[key], atol=0.05) for key in before if key.endswith("weight"))
+    recipe.write_text(text.replace("model/model", "missing/model"))
+    with pytest.raises(ConfigError, match=r"missing/model\.safetensors cannot be used"):
+        train(recipe, work=tmp_path / "third", out=tmp_path / "third-model")
 
 
 @pytest.mark.parametrize(

@@ -34,10 +34,13 @@ class HighPass(nn.Module):
 class PatchNet(nn.Module):
     """Backbone, per-cell linear head, mean over cells.
 
-    Input (N, 3, H, W) in [-1, 1], H and W >= 64; output logits (N,). `forward_map` gives (N, H/32, W/32).
+    Input (N, 3, H, W) in [-1, 1], H and W >= 64; output logits (N,). `forward_map` gives (N, H/32, W/32), or
+    (N, H/16, W/16) with `stem_stride` 1.
     """
 
-    def __init__(self, backbone: str = "tf_efficientnet_lite0", front: str = "rgb", drop_rate: float = 0.2) -> None:
+    def __init__(
+        self, backbone: str = "tf_efficientnet_lite0", front: str = "rgb", drop_rate: float = 0.2, stem_stride: int = 2
+    ) -> None:
         super().__init__()
         assert front in FRONTS, f"front must be one of {FRONTS}, not {front!r}"
         self.front = front
@@ -45,6 +48,8 @@ class PatchNet(nn.Module):
         self.backbone = timm.create_model(
             backbone, pretrained=False, num_classes=0, global_pool="", in_chans=6 if front == "both" else 3
         )
+        # Stride 1 keeps the pixel period up to the first block (as in arXiv 2104.02617), at four times the cost.
+        self.backbone.conv_stem.stride = (stem_stride, stem_stride)  # type: ignore[union-attr, assignment]
         self.dropout = nn.Dropout(drop_rate)
         self.head = nn.Linear(int(self.backbone.num_features), 1)  # type: ignore[arg-type]
 

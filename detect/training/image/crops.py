@@ -11,15 +11,19 @@ from __future__ import annotations
 import json
 import random
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
+T = TypeVar("T")
+U = TypeVar("U")
 CROP_SIDE = 512
 MIN_SIDE = 128
 # Marks that a product prints at the bottom right (DALL-E 2's colour bar, Gemini's sparkle) would be learnt instead of
@@ -51,8 +55,10 @@ class Crop:
 class CropStore:
     """Read access to a flat file of raw RGB crops and its index."""
 
-    def __init__(self, folder: Path) -> None:
-        self.crops = [Crop(**json.loads(line)) for line in (folder / "index.jsonl").read_text().splitlines()]
+    def __init__(self, folder: Path, pictures: Collection[str] | None = None) -> None:
+        """Open the store; `pictures` (SHA-256) leaves out the crops of all others."""
+        crops = [Crop(**json.loads(line)) for line in (folder / "index.jsonl").read_text().splitlines()]
+        self.crops = [crop for crop in crops if pictures is None or crop.sha256 in pictures]
         self._bytes = np.memmap(folder / "crops.bin", dtype=np.uint8, mode="r")
 
     def pixels(self, crop: Crop) -> npt.NDArray[np.uint8]:
@@ -105,33 +111,81 @@ def _random_crop(picture: Image.Image, rng: random.Random) -> Image.Image:
 
 
 def build_store(rows: Iterable[Mapping[str, Any]], folder: Path, *, seed: int) -> CropStore:
-    """Decode every row's `file` and write the flat file; rows as in the manifest (`label`, `generator` or `source`).
+    """Decode every row's `file` and append its crops; rows as in the manifest (`label`, `generator` or `source`).
 
-    Each picture's crops depend on `seed` and its own SHA-256 alone, so that adding rows changes no other crop.
+    Each picture's crops depend on `seed` and its own SHA-256 alone. So pictures that the folder already holds are kept:
+    a killed run goes on, a larger data set only adds, and pictures that left the data are no longer named.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    offset = 0
-    with (folder / "crops.bin").open("wb") as sink, (folder / "index.jsonl").open("w", encoding="utf-8") as index:
-        for row in rows:
-            picture = open_picture(Path(row["file"]))
-            if picture is None:
-                continue
-            name = str(row.get("generator") or row.get("source"))
-            rng = random.Random(f"{seed}:{row['sha256']}")  # noqa: S311 - reproducible sampling, not secrets
-            for ordinal, (kind, crop) in enumerate(cut_crops(picture, name=name, rng=rng)):
-                pixels = np.asarray(crop)
-                entry = Crop(
-                    offset,
-                    crop.height,
-                    crop.width,
-                    str(row["label"]),
-                    name,
-                    str(row.get("group") or row["sha256"]),
-                    kind,
-                    str(row["sha256"]),
-                    ordinal,
-                )
+    wanted = {str(row["sha256"]): row for row in rows}
+    held = _held(folder)
+    seen = _seen(folder) | {crop.sha256 for crop in held}
+    offset = held[-1].offset + held[-1].height * held[-1].width * 3 if held else 0
+    (folder / "crops.bin").touch()
+    with (folder / "crops.bin").open("r+b") as sink:
+        sink.truncate(offset)
+    _write_index(folder, held)
+    with (
+        (folder / "crops.bin").open("ab") as sink,
+        (folder / "index.jsonl").open("a", encoding="utf-8") as index,
+        (folder / "seen.txt").open("a", encoding="utf-8") as done,
+    ):
+        missing = [row for sha256, row in wanted.items() if sha256 not in seen]
+        for row, crops in _ahead(missing, lambda row: _crops_of(row, seed=seed)):
+            sha256, name = str(row["sha256"]), _name(row)
+            for ordinal, (kind, pixels) in enumerate(crops):
+                height, width = pixels.shape[:2]
+                group = str(row.get("group") or sha256)
+                entry = Crop(offset, height, width, str(row["label"]), name, group, kind, sha256, ordinal)
                 sink.write(pixels.tobytes())
+                sink.flush()
                 index.write(json.dumps(asdict(entry)) + "\n")
                 offset += pixels.size
-    return CropStore(folder)
+            done.write(sha256 + "\n")
+    return CropStore(folder, set(wanted))
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    return str(row.get("generator") or row.get("source"))
+
+
+def _crops_of(row: Mapping[str, Any], *, seed: int) -> list[tuple[str, npt.NDArray[np.uint8]]]:
+    picture = open_picture(Path(row["file"]))
+    if picture is None:
+        return []
+    rng = random.Random(f"{seed}:{row['sha256']}")  # noqa: S311 - reproducible sampling, not secrets
+    return [(kind, np.asarray(crop)) for kind, crop in cut_crops(picture, name=_name(row), rng=rng)]
+
+
+def _ahead(rows: Sequence[T], work: Callable[[T], U], *, threads: int = 2, window: int = 8) -> Iterator[tuple[T, U]]:
+    """Yield (row, work(row)) in order while a few rows ahead are worked on; decoders release the interpreter's lock."""
+    with ThreadPoolExecutor(threads) as pool:
+        waiting = deque((row, pool.submit(work, row)) for row in rows[:window])
+        for row in rows[window:]:
+            first, future = waiting.popleft()
+            yield first, future.result()
+            waiting.append((row, pool.submit(work, row)))
+        for first, future in waiting:
+            yield first, future.result()
+
+
+def _held(folder: Path) -> list[Crop]:
+    """Return the crops that are whole on disk, but for those of the last picture, which may lack some of its crops."""
+    if not (folder / "index.jsonl").is_file():
+        return []
+    size = (folder / "crops.bin").stat().st_size
+    lines = (folder / "index.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
+    crops = [Crop(**json.loads(line)) for line in lines if line.endswith("\n")]
+    whole = [crop for crop in crops if crop.offset + crop.height * crop.width * 3 <= size]
+    done = _seen(folder)
+    return [crop for crop in whole if crop.sha256 in done]
+
+
+def _seen(folder: Path) -> set[str]:
+    """Return the pictures that were gone through, also those that gave no crop."""
+    path = folder / "seen.txt"
+    return {line.strip() for line in path.read_text().splitlines()} if path.is_file() else set()
+
+
+def _write_index(folder: Path, crops: Iterable[Crop]) -> None:
+    (folder / "index.jsonl").write_text("".join(json.dumps(asdict(crop)) + "\n" for crop in crops), encoding="utf-8")

@@ -53,7 +53,10 @@ class BatchPart:
 
 @dataclass(frozen=True)
 class ModelPart:
-    """The network: a registered architecture with its options; `start` is `imagenet` or `random`."""
+    """The network: a registered architecture with its options.
+
+    `start` is `imagenet`, `random`, or a safetensors file of the same architecture, relative to the recipe.
+    """
 
     architecture: str
     start: str = "imagenet"

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from detect.bench.data.item import Item, Label
 from detect.bench.data.manifest import read_manifest
@@ -72,13 +72,33 @@ def train(
     store = _stage_crops(recipe, training, work / "crops", resume=resume)
     pairs = [_stage_pairs(recipe, store, work / "pairs")] if recipe.pairs.count else []
     network = create(recipe.model.architecture, **dict(recipe.model.options))
-    if recipe.model.start == "imagenet" and isinstance(network, PatchNet):
-        start_from_imagenet(network.backbone)
+    started_from = start_network(network, recipe)
     plan = BatchPlan(recipe.batches.batch, recipe.batches.side, recipe.batches.pair_share, recipe.seed)
     stream = BatchStream([(store, crop) for crop in store.crops], pairs, plan)
     trained = train_network(network, stream, recipe.schedule, work / "loop", device=device, resume=resume)
     scores = score_held_out(trained, recipe, held_out, work / "held_out.jsonl", device=device)
-    return export(trained, recipe, training, scores, out or recipe_path.parent)
+    return export(trained, recipe, training, scores, out or recipe_path.parent, started_from=started_from)
+
+
+def start_network(network: torch.nn.Module, recipe: ImageRecipe) -> str:
+    """Give `network` its first weights and return what they were: `random`, `imagenet`, or the SHA-256 of a file.
+
+    Raises:
+        ConfigError: The file that the recipe names is missing or holds another architecture.
+    """
+    start = recipe.model.start
+    if start == "random":
+        return start
+    if start == "imagenet":
+        assert isinstance(network, PatchNet), "only PatchNet has an ImageNet backbone"
+        start_from_imagenet(network.backbone)
+        return start
+    path = recipe.path.parent / start
+    try:
+        network.load_state_dict(load_file(str(path)))
+    except (OSError, RuntimeError) as error:
+        raise ConfigError(f"recipe {recipe.path}: model.start {path} cannot be used: {error}") from error
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def select_items(recipe: ImageRecipe, manifests: Sequence[Path]) -> list[Item]:
@@ -122,12 +142,11 @@ def data_hash(items: Sequence[Item]) -> str:
 
 
 def _stage_crops(recipe: ImageRecipe, items: Sequence[Item], folder: Path, *, resume: bool) -> CropStore:
-    stamp = f"{recipe.seed} {data_hash(items)}"
-    done = folder / "done"
-    if resume and done.is_file() and done.read_text() == stamp:
-        return CropStore(folder)
-    if folder.exists():
+    stamp = folder / "seed"
+    if folder.exists() and not (resume and stamp.is_file() and stamp.read_text() == str(recipe.seed)):
         shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(str(recipe.seed))
     rows = [
         {
             "file": str(item.file),
@@ -138,9 +157,7 @@ def _stage_crops(recipe: ImageRecipe, items: Sequence[Item], folder: Path, *, re
         }
         for item in items
     ]
-    store = build_store(rows, folder, seed=recipe.seed)
-    done.write_text(stamp)
-    return store
+    return build_store(rows, folder, seed=recipe.seed)
 
 
 def _stage_pairs(recipe: ImageRecipe, store: CropStore, folder: Path) -> PairStore:
@@ -205,8 +222,10 @@ def export(
     training: Sequence[Item],
     scores: Sequence[HeldOutScore],
     folder: Path,
+    *,
+    started_from: str,
 ) -> Path:
-    """Write weights, config.json and calibration.json; the card and metrics.json come from the bench."""
+    """Write weights and config.json; the card and metrics.json come from the bench."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / WEIGHTS_NAME
     save_file({key: value.contiguous() for key, value in network.state_dict().items()}, str(weights))
@@ -241,6 +260,7 @@ def export(
             "sources": len({item.origin for item in training if item.label is Label.REAL}),
             "seed": recipe.seed,
             "steps": recipe.schedule.total,
+            "started_from": started_from,
             "held_out": summarise(scores, block),
         },
     }

@@ -41,6 +41,25 @@ def test_store_keeps_the_pixels_and_skips_what_does_not_decode(store, tmp_path):
     np.testing.assert_array_equal(store.pixels(store.crops[0]), original)
 
 
+def test_store_goes_on_after_a_kill_and_gains_pictures_without_changing_the_others(store, tmp_path):
+    rows = [
+        {"file": str(tmp_path / f"{index}.png"), "label": "real", "source": "camera", "sha256": f"{index:064x}"}
+        for index in range(5)
+    ]
+    Image.fromarray(textured(200, 200, 9)).save(tmp_path / "4.png")
+    before = [store.pixels(crop).copy() for crop in store.crops]
+    folder = tmp_path / "store"
+    with (folder / "crops.bin").open("ab") as sink:
+        sink.write(b"half a crop of a killed run")
+    grown = build_store(rows, folder, seed=1)
+    assert [crop.sha256 for crop in grown.crops] == [row["sha256"] for row in rows]
+    for crop, pixels in zip(grown.crops, before, strict=False):
+        np.testing.assert_array_equal(grown.pixels(crop), pixels)
+    np.testing.assert_array_equal(grown.pixels(grown.crops[4]), textured(200, 200, 9))
+    fewer = build_store(rows[:2], folder, seed=1)
+    assert [crop.sha256 for crop in fewer.crops] == [row["sha256"] for row in rows[:2]]
+
+
 def test_marked_corner_of_a_generator_is_never_used(store):
     crop = store.crops[3]
     assert (crop.height, crop.width) == (round(300 * 0.85), round(360 * 0.85))
