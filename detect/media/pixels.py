@@ -20,6 +20,7 @@ from PIL import (
 )
 
 from detect.errors import CorruptMediaError, MediaTooLargeError, MissingExtraError, UnsupportedMediaError
+from detect.media.chunks import without_damaged_text
 from detect.media.colour import Notes, to_pixels
 from detect.media.wire import Payload
 from detect.types import UInt8Array
@@ -68,7 +69,7 @@ def decode(path: str, media_format: str, max_pixels: int, max_side: int) -> Payl
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         _refuse_huge_webp(stream, media_format, max_pixels, max_side)
         try:
-            with Image.open(stream, formats=_PLUGINS[media_format]) as image:
+            with _open(stream, media_format, notes) as image:
                 check_size(image.size, max_pixels, max_side)
                 _refuse_raw(image)
                 _note_tiff_turn(image, notes)
@@ -84,6 +85,19 @@ def decode(path: str, media_format: str, max_pixels: int, max_side: int) -> Payl
             raise CorruptMediaError(f"the header of this {media_format} file is damaged") from error
     pixels = _turned(pixels, turn, notes)
     return Payload({"notes": list(notes.items())}, {"pixels_rgb": pixels})
+
+
+def _open(stream: BufferedReader, media_format: str, notes: Notes) -> Image.Image:
+    """Open with the one reader of the format; a PNG with damaged text is opened without that text, and this is noted."""
+    try:
+        return Image.open(stream, formats=_PLUGINS[media_format])
+    except UnidentifiedImageError:
+        mended = without_damaged_text(stream) if media_format == "png" else None
+        if mended is None:
+            raise
+        image = Image.open(mended, formats=_PLUGINS[media_format])
+        notes["damaged_text"] = "text with a wrong checksum was left out"
+        return image
 
 
 def check_size(size: tuple[int, int], max_pixels: int, max_side: int) -> None:

@@ -23,15 +23,36 @@ def notes(picture: DecodedImage) -> list[str]:
     return [note.code for note in picture.facts.notes]
 
 
+def _chunk(kind: bytes, body: bytes, *, flip: int = 0) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body) ^ flip)
+
+
 def png_of(width: int, height: int, *, depth: int, colour: int, rows: bytes) -> bytes:
     """Return a PNG of raw, already filtered rows; Pillow itself writes no 16-bit colour."""
 
-    def chunk(name: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    parts = chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")
+    parts = _chunk(b"IHDR", header), _chunk(b"IDAT", zlib.compress(rows)), _chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def test_a_png_with_damaged_text_is_opened_without_it(scene: Image.Image, encode: Encode, decode: Decode) -> None:
+    whole = encode(scene, "PNG")
+    head = 8 + 25  # signature and IHDR
+    damaged = whole[:head] + _chunk(b"tEXt", b"prompt\0a cat", flip=1) + _chunk(b"tEXt", b"a\0b") + whole[head:]
+    decoded = decode(damaged)
+    np.testing.assert_array_equal(decoded.pixels_rgb, np.asarray(scene))
+    assert "damaged_text" in notes(decoded)
+    assert "damaged_text" not in notes(decode(whole))
+
+
+@pytest.mark.parametrize("kind", [b"IHDR", b"PLTE"])
+def test_a_png_with_a_damaged_critical_chunk_stays_corrupt(
+    scene: Image.Image, encode: Encode, decode: Decode, kind: bytes
+) -> None:
+    whole = encode(scene.convert("P"), "PNG")
+    at = whole.index(kind) + 5
+    with pytest.raises(CorruptMediaError):
+        decode(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
 
 
 @pytest.mark.parametrize(
