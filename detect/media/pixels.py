@@ -88,7 +88,7 @@ def decode(path: str, media_format: str, max_pixels: int, max_side: int) -> Payl
 
 
 def _open(stream: BufferedReader, media_format: str, notes: Notes) -> Image.Image:
-    """Open with the one reader of the format; a PNG with damaged text is opened without that text, and this is noted."""
+    """Open with the one reader of the format; a PNG with damaged text is opened without that text, which is noted."""
     try:
         return Image.open(stream, formats=_PLUGINS[media_format])
     except UnidentifiedImageError:
