@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from api.jobs.store import Outcome
 from detect.types import Report
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -52,10 +51,10 @@ class Metrics:
         )
         self.jobs = Gauge("witnessmark_jobs", "Analyses in the database by status.", ["status"], registry=self.registry)
 
-    def count_outcome(self, outcome: Outcome, report: Report | None) -> None:
+    def count_outcome(self, error_code: str | None, report: Report | None) -> None:
         """Count how one analysis ended."""
-        if outcome.error_code is not None:
-            self.failures.labels(outcome.error_code).inc()
+        if error_code is not None:
+            self.failures.labels(error_code).inc()
         elif report is not None:
             kind = report.media.kind.value if report.media else "unknown"
             self.verdicts.labels(kind, report.verdict.value).inc()

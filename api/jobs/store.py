@@ -80,12 +80,12 @@ class Turn:
     """What one transaction of a worker did.
 
     Attributes:
-        is_ended: For each job that was to end, whether it did: not when another worker has taken it over.
+        ended: For each job that was to end, the ended row; None when another worker has taken it over.
         claimed: Jobs leased now, oldest first.
-        lost: Jobs that have lost too many workers and ended as failed.
+        lost: Jobs that have lost too many workers, ended as failed.
     """
 
-    is_ended: tuple[bool, ...] = ()
+    ended: tuple[Analysis | None, ...] = ()
     claimed: Sequence[Analysis] = ()
     lost: Sequence[Analysis] = ()
 
@@ -100,8 +100,13 @@ class JobStore:
 
     # ---------------------------------------------------------------- submitting
 
-    def submit(self, job: NewJob, replay: Replay | None = None) -> tuple[Analysis, bool]:
+    def submit(self, job: NewJob, replay: Replay | None = None, *, worker: str | None = None) -> tuple[Analysis, bool]:
         """Accept one job; a known result for the same bytes and pipeline ends it at once.
+
+        Args:
+            job: What is to be done.
+            replay: How the same call can be recognised.
+            worker: Lease the job to this worker at once, which has a place for it.
 
         Returns:
             The analysis, and whether it was made by an earlier call with the same `Idempotency-Key`.
@@ -112,7 +117,7 @@ class JobStore:
         """
 
         def insert(session: Session) -> tuple[str, Analysis | None]:
-            row = self._insert(session, job)
+            row = self._insert(session, job, worker)
             return row.id, row
 
         target, row = self._once(job.owner, replay, insert)
@@ -154,7 +159,7 @@ class JobStore:
         target, batch = self._once(owner, replay, insert)
         return target, batch is None
 
-    def _insert(self, session: Session, job: NewJob) -> Analysis:
+    def _insert(self, session: Session, job: NewJob, worker: str | None) -> Analysis:
         """Add one job; a known result ends it at once, otherwise there must be room for it."""
         now = time.time()
         row = self._row(job, now)
@@ -164,8 +169,13 @@ class JobStore:
             self._announce(session, row, now)
         else:
             self._check_room(session, 1)
+            if worker is not None:
+                _write(row, {**self._lease(worker, now), "attempts": 1, "started_at": now})
         session.add(row)
         return row
+
+    def _lease(self, worker: str, now: float) -> dict[str, Any]:
+        return {"status": "running", "worker": worker, "lease_until": now + self.settings.lease_s}
 
     def _row(self, job: NewJob, now: float, *, batch_id: str | None = None) -> Analysis:
         is_private = job.zero_retention or self.settings.zero_retention
@@ -302,7 +312,7 @@ class JobStore:
 
     def finish(self, job: Analysis, outcome: Outcome) -> bool:
         """End a job exactly once; False when the lease was lost and another worker has it."""
-        return self.turn(job.worker or "", ended=[(job, outcome)]).is_ended[0]
+        return self.turn(job.worker or "", ended=[(job, outcome)]).ended[0] is not None
 
     def turn(
         self,
@@ -317,12 +327,12 @@ class JobStore:
             return Turn()  # most looks find nothing: those take no write lock
         now = time.time()
         with self.database.write() as session:
-            is_ended = [self._finish(session, job, outcome, now) for job, outcome in ended]
+            rows = [self._finish(session, job, outcome, now) for job, outcome in ended]
             taken = self._take(session, worker, stage, limit, now) if limit > 0 else []
             lost = [row for row in taken if row.attempts > self.settings.max_attempts]
-            for row in lost:
-                self._finish(session, row, Outcome(error_code="worker_lost", error_detail=_WORKER_LOST), now)
-            return Turn(tuple(is_ended), [row for row in taken if row not in lost], lost)
+            gone = [self._finish(session, row, _LOST, now) for row in lost]
+            claimed = [row for row in taken if row not in lost]
+        return Turn(tuple(rows), claimed, [row for row in gone if row is not None])
 
     def _is_waiting(self, stage: str) -> bool:
         with self.database.read() as session:
@@ -342,10 +352,8 @@ class JobStore:
             update(Analysis)
             .where(Analysis.id.in_(oldest))
             .values(
-                status="running",
-                worker=worker,
+                **self._lease(worker, now),
                 attempts=Analysis.attempts + 1,
-                lease_until=now + self.settings.lease_s,
                 started_at=func.coalesce(Analysis.started_at, now),
             )
             .returning(Analysis)
@@ -413,14 +421,13 @@ class JobStore:
                 self._announce(session, job, now)
             return True
 
-    def _finish(self, session: Session, job: Analysis, outcome: Outcome, now: float) -> bool:
-        """Write how a job ended, here and in `job`, and the webhook message with it in the same transaction."""
+    def _finish(self, session: Session, job: Analysis, outcome: Outcome, now: float) -> Analysis | None:
+        """Write how a job ended, and the webhook message with it in the same transaction."""
         ending = self._ending(job, outcome, now)
-        is_hit = _is_hit(session.execute(_held(job).values(**ending)))
-        if is_hit:
-            self._announce(session, job, now)
-            _write(job, ending)
-        return is_hit
+        if not _is_hit(session.execute(_held(job).values(**ending))):
+            return None
+        self._announce(session, job, now)
+        return _copy(job, ending)  # others may be looking at `job`, and this is not committed yet
 
     def _ending(self, job: Analysis, outcome: Outcome, now: float, *, is_cached: bool = False) -> dict[str, Any]:
         """Return the columns of a job that has ended so."""
@@ -471,7 +478,10 @@ class JobStore:
             return blob
 
 
-_WORKER_LOST = "the analysis was interrupted too often; the file may be what stops the workers"
+_LOST = Outcome(
+    error_code="worker_lost",
+    error_detail="the analysis was interrupted too often; the file may be what stops the workers",
+)
 
 
 def _free(stage: str, now: float) -> tuple[Any, Any]:
@@ -499,6 +509,11 @@ def _held(job: Analysis) -> Any:
 def _write(row: Analysis, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         setattr(row, name, value)
+
+
+def _copy(row: Analysis, values: Mapping[str, Any]) -> Analysis:
+    """Return another object of the same row, with some columns changed; it belongs to no session."""
+    return Analysis(**{**{name: getattr(row, name) for name in Analysis.__mapper__.columns.keys()}, **values})  # noqa: SIM118
 
 
 def _is_hit(result: Any) -> bool:

@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 _INTERNAL = Outcome(
     error_code="internal_error", error_detail="the analysis failed; the operator can see why in the log"
 )
-_LOST = Outcome(error_code="worker_lost")
 _BUSY_PAUSE_S = 0.5
 _TROUBLE_PAUSE_S = 1.0
 _FETCH_AHEAD = 64
@@ -97,6 +96,7 @@ class Worker:
         self._over = threading.Event()
         self._news = threading.Event()  # a job arrived, a job was judged, or the end is near
         self._taking_turn = threading.Lock()
+        self._may_wait = True  # whether the database may hold jobs that wait
         self._fetch_news = threading.Event()
         self._orders: queue.SimpleQueue[Analysis] = queue.SimpleQueue()
         self._judged: deque[Judged] = deque()
@@ -125,8 +125,28 @@ class Worker:
             return False
         return len(self._judging) - len(self._live(self._judging)) < self._judge.width
 
+    def reserve(self, job_id: str) -> bool:
+        """Keep a place for a job that is about to be stored, when one is free and none waits before it.
+
+        Such a job is stored under this worker's lease (`begin`), which saves the claim. `forget` gives the place back.
+        """
+        is_free = self.is_ready and not self._stopping.is_set() and not self._may_wait
+        if self._judge is None or not is_free or len(self._judging) >= self._judge.width:
+            return False
+        self._judging[job_id] = time.monotonic()
+        return True
+
+    def begin(self, job: Analysis) -> None:
+        """Judge a job that was stored under this worker's lease."""
+        self._orders.put(job)
+
+    def forget(self, job_id: str) -> None:
+        """Give back a place that was reserved."""
+        self._judging.pop(job_id, None)
+
     def wake(self) -> None:
-        """Say that a job has arrived; it is claimed before this returns, unless somebody else is at it."""
+        """Say that a job waits; it is claimed before this returns, unless somebody else is at it."""
+        self._may_wait = True
         self._fetch_news.set()
         self._news.set()
         self._settle()
@@ -163,7 +183,8 @@ class Worker:
         for _ in range(judge.width):
             self._begin("judge", lambda: self._run_judge(judge))
         while not (self._stopping.is_set() and not self._judging) and not self._over.is_set():
-            self._news.set()  # there may be, in the database: other processes cannot say so
+            self._may_wait = True  # other processes cannot say so
+            self._news.set()
             pause_s = self._settings.poll_s if self._settle() else _TROUBLE_PAUSE_S
             (self._over if self._stopping.is_set() else self._stopping).wait(pause_s)
 
@@ -178,6 +199,7 @@ class Worker:
                     self._turn(self._judge)
             except Exception:  # the border of the worker: a broken database must not end it, nor lose a result
                 log.exception("a turn failed; it is taken again")
+                self._may_wait = True
                 return False
             finally:
                 self._taking_turn.release()
@@ -185,11 +207,15 @@ class Worker:
 
     def _turn(self, judge: Judge) -> None:
         """End what has been judged, and claim and begin what there is room for."""
-        room = 0 if self._stopping.is_set() else judge.width - len(self._judging)
         ended = [self._judged[index] for index in range(len(self._judged))]
-        if not self._stopping.is_set():
-            room += len(ended)  # their places are free as soon as this is written
+        room = judge.width - len(self._judging) + len(ended)  # their places are free as soon as this is written
+        if self._stopping.is_set() or not self._may_wait:
+            room = 0
+        elif room > 0:
+            self._may_wait = False  # set again below, or by whoever stores a job from now on
         turn = self._store.turn(self.name, ended=[(item.job, item.outcome) for item in ended], limit=room)
+        if turn.claimed and len(turn.claimed) == room:
+            self._may_wait = True
         for item in ended:
             self._judged.popleft()
             self._judging.pop(item.job.id, None)
@@ -197,10 +223,10 @@ class Worker:
             self._judging[job.id] = time.monotonic()
             self._orders.put(job)
             self.metrics.waited.observe(max(0.0, time.time() - job.created_at))
-        for item, is_ended in zip(ended, turn.is_ended, strict=True):
-            self._after(item, is_ended)
-        for job in turn.lost:
-            self._after(Judged(job, _LOST), True)
+        for item, row in zip(ended, turn.ended, strict=True):
+            self._after(row, item)
+        for row in turn.lost:
+            self._after(row)
 
     def _run_judge(self, judge: Judge) -> None:
         while True:
@@ -240,17 +266,16 @@ class Worker:
         code = error.code if isinstance(error, WitnessmarkError) else "internal_error"
         return Outcome(error_code=code, error_detail=_INTERNAL.error_detail)
 
-    def _after(self, judged: Judged, is_ended: bool) -> None:
+    def _after(self, row: Analysis | None, judged: Judged | None = None) -> None:
         """Do what follows the end of a job that is written down."""
-        job = judged.job
-        if not is_ended:
-            log.warning("analysis %s was erased, or taken over by another worker", job.id)
+        if row is None:
+            log.warning("an analysis was erased, or taken over by another worker, while this one judged it")
             return
-        self._on_finished(job)
-        self.metrics.count_outcome(judged.outcome, judged.report)
-        if job.zero_retention and job.blob:
+        self._on_finished(row)
+        self.metrics.count_outcome(row.error_code, judged.report if judged else None)
+        if row.zero_retention and row.blob:
             try:
-                self._blobs.erase(job.blob)
+                self._blobs.erase(row.blob)
             except OSError:  # the eraser tries again
                 log.exception("a file could not be erased")
 
@@ -287,8 +312,8 @@ class Worker:
         except Exception:
             log.exception("claiming a fetch failed")
             return None
-        for job in turn.lost:
-            self._after(Judged(job, _LOST), True)
+        for row in turn.lost:
+            self._after(row)
         return next(iter(turn.claimed), None)
 
     def _fetch(self, fetcher: RemoteFetcher, job: Analysis) -> None:
@@ -297,8 +322,7 @@ class Worker:
             with fetcher.fetch(job.source_url or "") as remote:
                 self._hand_on(job, remote)
         except Exception as error:
-            outcome = self._outcome_of(error, job)
-            self._after(Judged(job, outcome), self._store.finish(job, outcome))
+            self._after(self._store.turn(self.name, ended=[(job, self._outcome_of(error, job))]).ended[0])
         finally:
             del self._fetching[job.id]
 

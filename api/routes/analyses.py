@@ -152,17 +152,24 @@ def enqueue(service: Service, job: NewJob, replay: Replay | None) -> tuple[Analy
     Raises:
         ProblemError: 503 the queue is full, 422 the `Idempotency-Key` stands for another call.
     """
-    is_kept = False
+    worker = service.worker
+    lease = worker.name if worker is not None and job.blob and worker.reserve(job.id) else None
+    row: Analysis | None = None
+    is_new = False
     try:
-        row, is_replay = service.store.submit(job, replay)
-        is_kept = not is_replay
+        row, is_replay = service.store.submit(job, replay, worker=lease)
+        is_new = not is_replay
     except (QueueFullError, IdempotencyConflictError) as error:
         raise refusal(error) from error
     finally:
-        if job.blob and not is_kept:
+        if job.blob and not is_new:
             service.blobs.erase(job.blob)
-    if service.worker is not None and row.status == "queued":
-        service.worker.wake()
+        if worker is not None and lease and not (is_new and row is not None and row.status == "running"):
+            worker.forget(job.id)
+    if worker is not None and is_new and row.status == "running":
+        worker.begin(row)
+    elif worker is not None and row.status == "queued":
+        worker.wake()
     return row, is_replay
 
 
