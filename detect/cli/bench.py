@@ -137,7 +137,7 @@ def _add_kind(kind: str) -> None:
             split=split,
             train_split=train_split,
             train_limit=train_limit,
-            detectors=tuple(detector or ("ours",)),
+            detectors=tuple(detector or (("ours-faces",) if kind == "face" else ("ours",))),
             perturbations=tuple(perturbation or (() if attack else ("clean", "laundered"))),
             attack=attack,
             epsilons=tuple(epsilon or (0, 1, 2, 4, 8)),

@@ -12,7 +12,10 @@ from detect.analyzer import Analyzer, AnalyzerSettings
 from detect.bench.detectors.base import Prediction
 from detect.types import Evidence, Report, Status, Verdict
 
-_PRIMARY = ("image.pixels", "audio.speech", "audio.music", "video.frames")
+PRIMARY = ("image.pixels", "video.frames", "audio.speech", "audio.music")
+"""Evidence whose likelihood ratio is the score, the first one that scored."""
+
+FACES = ("face.swap",)
 
 
 @dataclass
@@ -28,6 +31,7 @@ class AnalyzerDetector:
     models_dir: Path | None = None
     device: str = "auto"
     max_false_positive_rate: float = 0.02
+    primary: tuple[str, ...] = PRIMARY
     _analyzer: Analyzer | None = field(default=None, repr=False)
 
     @property
@@ -57,17 +61,19 @@ class AnalyzerDetector:
     def predict_many(self, paths: Sequence[Path]) -> Iterator[Prediction]:
         """Yield one prediction a path, in order."""
         for report in self.analyzer.analyze_many(list(paths)):
-            yield to_prediction(report)
+            yield to_prediction(report, primary=self.primary)
 
 
-def to_prediction(report: Report) -> Prediction:
+def to_prediction(report: Report, *, primary: Sequence[str] = PRIMARY) -> Prediction:
     """Return what a Report says: the content evidence's llr as score, the fused probability, the verdict."""
     if report.error is not None:
         return Prediction(error=f"{report.error.code}: {report.error.message}"[:300])
     if report.authenticity is None or report.verdict is Verdict.NOT_APPLICABLE:
         codes = ", ".join(reason.code for reason in report.reasons) or "no reason given"
         return Prediction(verdict=str(report.verdict), error=f"not applicable: {codes}")
-    evidence = _content(report)
+    evidence = _content(report, primary)
+    if evidence is None and tuple(primary) == FACES:
+        return Prediction(verdict=str(report.verdict), error="not applicable: no face was judged")
     llr = sum(line.llr for line in report.contributions) if evidence is None else evidence.llr
     logit = None if evidence is None else evidence.details.get("logit")
     return Prediction(
@@ -78,7 +84,7 @@ def to_prediction(report: Report) -> Prediction:
     )
 
 
-def _content(report: Report) -> Evidence | None:
+def _content(report: Report, primary: Sequence[str]) -> Evidence | None:
     """Return the first content evidence that scored; without one the score is the whole ledger without the prior."""
-    found = (report.find(source) for source in _PRIMARY)
+    found = (report.find(source) for source in primary)
     return next((item for item in found if item is not None and item.status is Status.SCORED), None)

@@ -2,6 +2,7 @@
 
 ours                         our Analyzer, default settings, provenance off
 ours-cheap                   the same without the stability check
+ours-faces                   the same, scored by faces alone
 ours@FOLDER                  our Analyzer with the models of another folder
 peer:NAME                    a published detector (needs --peers)
 NAME                         one that a package registered (entry points `witnessmark.detectors`)
@@ -30,6 +31,7 @@ from detect.bench.detectors.server import ServerDetector
 from detect.errors import ConfigError
 from detect.registry import Registry
 
+_OURS = ("ours", "ours-cheap", "ours-faces")
 ENTRY_POINT_GROUP = "witnessmark.detectors"
 DETECTORS: Registry[Callable[[], Detector]] = Registry("detector")
 _RENAMED = re.compile(r"^(?P<name>[\w.-]+)=(?P<spec>.+)$", re.DOTALL)
@@ -60,7 +62,7 @@ def resolve(spec: str, settings: ResolveSettings = ResolveSettings()) -> Detecto
 
 
 def _resolve(spec: str, name: str, settings: ResolveSettings) -> Detector:
-    if spec in ("ours", "ours-cheap") or spec.startswith(("ours@", "ours-cheap@")):
+    if spec.partition("@")[0] in _OURS:
         return _ours(spec, name, settings)
     if spec.startswith("peer:"):
         from detect.bench.peers import load_peer
@@ -84,14 +86,14 @@ def _resolve(spec: str, name: str, settings: ResolveSettings) -> Detector:
         return _rename(registered[spec](), name)
     if ":" in spec:
         return load_function(spec, name=name, workers=settings.workers)
-    known = ", ".join(["ours", "ours-cheap", *sorted(registered)])
+    known = ", ".join([*_OURS, *sorted(registered)])
     raise ConfigError(
         f"no detector {spec!r} (known: {known}; or module:callable, cmd:..., http://..., a .parquet file)"
     )
 
 
 def _ours(spec: str, name: str, settings: ResolveSettings) -> Detector:
-    from detect.bench.detectors.ours import AnalyzerDetector
+    from detect.bench.detectors.ours import FACES, PRIMARY, AnalyzerDetector
 
     word, _, folder = spec.partition("@")
     if folder and not Path(folder).is_dir():
@@ -102,6 +104,7 @@ def _ours(spec: str, name: str, settings: ResolveSettings) -> Detector:
         models_dir=Path(folder) if folder else None,
         device=settings.device,
         max_false_positive_rate=settings.max_false_positive_rate,
+        primary=FACES if word == "ours-faces" else PRIMARY,
     )
 
 
