@@ -1,79 +1,166 @@
 """Load a running service from many clients and compare with the library alone on the same files in the same run.
 
-    python benchmarks/serve_load.py --requests 2000 --clients 64 --broken 0.1            # the real Analyzer
-    python benchmarks/serve_load.py --requests 2000 --clients 64 --judge-ms 5            # overhead alone
+    python benchmarks/serve_load.py --requests 2000 --clients 64 --broken 0.1
 
-Loopback only; server, clients and judge share this machine's processors. Files are small made pictures, no two alike,
-so that no cache answers. With `--judge-ms` a judge that only sleeps stands for the model.
+`witnessmark serve` runs as a process of its own with its default settings but for the rate limit; clients and library
+run in this one. Blocks of service and library alternate, so that both see the same machine, and processor seconds are
+counted beside the clock: on a machine that others use, they are the steadier figure. Files are made pictures and
+recordings, no two alike, so that no cache answers. Loopback only.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import io
 import json
+import os
+import socket
 import statistics
+import subprocess
+import sys
 import tempfile
-import threading
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
-import uvicorn
+import soundfile
 from PIL import Image
 
-from api.app import create_app, make_analyzer, make_service
-from api.logs import configure
-from api.settings import Settings
+FORMATS = ("JPEG", "JPEG", "JPEG", "PNG", "WEBP", "JPEG", "JPEG", "WEBP", "JPEG", "WAV")
+"""What is sent, in turn: mostly JPEG, as on the web, and one short recording in ten."""
 
 
-def make_file(number: int, side: int, is_broken: bool) -> bytes:
-    pixels = np.random.default_rng(number).integers(0, 255, (side // 8, side // 8, 3), dtype=np.uint8)
+@dataclass(frozen=True)
+class Sent:
+    """One submission and its end."""
+
+    number: int
+    http: int
+    id: str
+    status: str
+    verdict: str
+    sha256: str
+    seconds: float
+
+
+def make_file(number: int, side: int, is_broken: bool = False) -> bytes:
+    """Return a file that no other number gives."""
+    rng = np.random.default_rng(number)
+    kind = FORMATS[number % len(FORMATS)]
     sink = io.BytesIO()
-    Image.fromarray(pixels).resize((side, side)).save(sink, "JPEG", quality=85)
+    if kind == "WAV":
+        t = np.arange(3 * 16_000) / 16_000
+        voice = np.sin(2 * np.pi * (110 + number % 90) * t) * (0.3 + 0.2 * np.sin(2 * np.pi * 3 * t))
+        soundfile.write(sink, voice + rng.normal(0, 0.02, len(t)), 16_000, format="WAV")
+    else:
+        coarse = rng.integers(0, 255, (side // 8, side // 8, 3), dtype=np.uint8)
+        picture = np.asarray(Image.fromarray(coarse).resize((side, side)), dtype=np.int16)
+        grain = rng.integers(-6, 7, picture.shape, dtype=np.int16)
+        Image.fromarray(np.clip(picture + grain, 0, 255).astype(np.uint8)).save(sink, kind, quality=85)
     content = sink.getvalue()
-    return content[: len(content) // 3] if is_broken else content
+    return content[: len(content) // 3] if is_broken and kind != "WAV" else b"RIFF" * 9 if is_broken else content
 
 
-async def load(base_url: str, files: list[bytes], clients: int) -> list[tuple[int, str, str, float]]:
-    """Submit all files; returns (HTTP status, id, analysis status, seconds) for each."""
-    queue = list(enumerate(files))[::-1]
-    results: list[tuple[int, str, str, float]] = []
+class Files:
+    """The files of a run, made as they are needed."""
+
+    def __init__(self, side: int, broken: float) -> None:
+        self.side = side
+        self.every = round(1 / broken) if broken else 0
+
+    def __getitem__(self, number: int) -> bytes:
+        return make_file(number, self.side, bool(self.every) and number % self.every == self.every // 2)
+
+
+async def load(base_url: str, files: dict[int, bytes], clients: int) -> list[Sent]:
+    """Submit all files; every third call does not wait but asks again, every tenth also reads the list."""
+    todo = list(files)[::-1]
+    found: list[Sent] = []
     limits = httpx.Limits(max_connections=clients)
-    async with httpx.AsyncClient(base_url=base_url, timeout=120, limits=limits) as client:
+    async with httpx.AsyncClient(base_url=base_url, timeout=300, limits=limits) as client:
 
         async def work() -> None:
-            while queue:
-                number, content = queue.pop()
+            while todo:
+                number = todo.pop()
                 started = time.perf_counter()
+                headers = {} if number % 3 == 0 else {"Prefer": "wait=30"}
                 answer = await client.post(
-                    "/v1/analyses", files={"file": (f"{number}.jpg", content)}, headers={"Prefer": "wait=30"}
+                    "/v1/analyses", files={"file": (f"{number}.bin", files[number])}, headers=headers
                 )
-                body = answer.json()
-                while answer.status_code == 202 or body.get("status") in ("queued", "running"):
+                http, body = answer.status_code, answer.json()
+                while body.get("status") in ("queued", "running"):
                     answer = await client.get(f"/v1/analyses/{body['id']}", headers={"Prefer": "wait=30"})
-                    body = answer.json()
-                elapsed = time.perf_counter() - started
-                results.append((answer.status_code, body.get("id", ""), body.get("status", ""), elapsed))
+                    http, body = max(http, answer.status_code), answer.json()
+                seconds = time.perf_counter() - started
+                found.append(
+                    Sent(
+                        number,
+                        http,
+                        body.get("id", ""),
+                        body.get("status", ""),
+                        body.get("verdict") or "",
+                        body.get("sha256") or "",
+                        seconds,
+                    )
+                )
+                if number % 10 == 0:
+                    (await client.get("/v1/analyses", params={"limit": 5})).raise_for_status()
 
         await asyncio.gather(*(work() for _ in range(clients)))
-    return results
+    return found
 
 
-def serve(service: Any) -> tuple[uvicorn.Server, threading.Thread, str]:
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(service=service), host="127.0.0.1", port=0, log_level="error", access_log=False)
-    )
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    return server, thread, f"http://127.0.0.1:{port}"
+class Server:
+    """`witnessmark serve` in a process of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        own = {"WITNESSMARK_DATA_DIR": str(folder), "WITNESSMARK_RATE_LIMIT": "1000000/minute"}
+        self.url = f"http://127.0.0.1:{port}"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "detect.cli", "serve", "--port", str(port)],
+            env={**os.environ, **own, "WITNESSMARK_LOG_LEVEL": "error"},
+        )
+        while True:
+            try:
+                if httpx.get(f"{self.url}/readyz", timeout=30).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                pass
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+def cpu_seconds(root: int) -> float:
+    """Return the processor seconds that a process and all its descendants have used."""
+    ticks = 0
+    parents: dict[int, int] = {}
+    used: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            parents[int(entry.name)] = int(fields[1])
+            used[int(entry.name)] = sum(map(int, fields[11:15]))  # own and those of ended children
+    for pid in used:
+        at = pid
+        while at not in (0, root):
+            at = parents.get(at, 0)
+        ticks += used[pid] if at == root else 0
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -81,84 +168,136 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--broken", type=float, default=0.1)
-    parser.add_argument("--side", type=int, default=512)
-    parser.add_argument("--judge-ms", type=float, default=0.0)
+    parser.add_argument("--side", type=int, default=768)
+    parser.add_argument("--blocks", type=int, default=8)
+    parser.add_argument("--library-share", type=float, default=0.25, help="share of each block that the library gets")
+    parser.add_argument("--alone", type=int, default=25, help="files sent one at a time, for the overhead of a call")
     arguments = parser.parse_args()
-    configure("error")
-    every = round(1 / arguments.broken) if arguments.broken else 0
-    files = [make_file(n, arguments.side, bool(every) and n % every == 0) for n in range(arguments.requests)]
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(data_dir=Path(folder), rate_limit="1000000/minute", max_queue=100_000)
-        judge = make_judge(arguments.judge_ms, settings)
-        warm_files = [make_file(10**6 + n, arguments.side, False) for n in range(2)]
-        list(judge.analyze_many(map(io.BytesIO, warm_files)))
-        started = time.perf_counter()
-        library = Counter(
-            "failed" if report.error else "succeeded" for report in judge.analyze_many(map(io.BytesIO, files))
-        )
-        library_s = time.perf_counter() - started
-        server, thread, url = serve(make_service(settings, make_judge=lambda: judge))
-        started = time.perf_counter()
-        results = asyncio.run(load(url, files, arguments.clients))
-        service_s = time.perf_counter() - started
-        alone = one_by_one(url, judge, arguments.side)
-        server.should_exit = True
-        thread.join()
-    print(json.dumps(summary(results, library, library_s, service_s, alone), indent=1))
+        server = Server(Path(folder))
+        try:
+            print(json.dumps(run(server, arguments), indent=1))
+        finally:
+            server.stop()
 
 
-def make_judge(judge_ms: float, settings: Settings) -> Any:
-    if not judge_ms:
-        return make_analyzer(settings)
-    from serve_kill import SleepingJudge
+def run(server: Server, arguments: argparse.Namespace) -> dict[str, Any]:
+    from detect.analyzer import Analyzer
 
-    return SleepingJudge(judge_ms / 1000)
+    analyzer = Analyzer()
+    warm = Files(arguments.side, 0.0)
+    list(analyzer.analyze_many([warm[10**6 + n] for n in range(10)]))
+    asyncio.run(load(server.url, {10**7 + n: warm[10**7 + n] for n in range(10)}, 10))
+    source = Files(arguments.side, arguments.broken)
+    sent: list[Sent] = []
+    wall, cpu, count = Counter[str](), Counter[str](), Counter[str]()
+    library: dict[int, str] = {}
+    size = -(-arguments.requests // arguments.blocks)
+    contents: dict[int, str] = {}
+    for first in range(0, arguments.requests, size):
+        files = {number: source[number] for number in range(first, min(first + size, arguments.requests))}
+        contents |= {number: hashlib.sha256(content).hexdigest() for number, content in files.items()}
+        share = dict(list(files.items())[: max(1, round(len(files) * arguments.library_share))])
+        mark = time.perf_counter(), cpu_seconds(server.process.pid), time.process_time()
+        sent += asyncio.run(load(server.url, files, arguments.clients))
+        note(wall, cpu, count, "service", mark[0], cpu_seconds(server.process.pid) - mark[1], len(files))
+        cpu["clients"] += time.process_time() - mark[2]
+        mark = time.perf_counter(), cpu_seconds(os.getpid()) - cpu_seconds(server.process.pid), 0.0
+        for number, report in zip(share, analyzer.analyze_many(share.values()), strict=True):
+            library[number] = report.error.code if report.error else report.verdict.value
+        used = cpu_seconds(os.getpid()) - cpu_seconds(server.process.pid) - mark[1]
+        note(wall, cpu, count, "library", mark[0], used, len(share))
+    return {
+        "requests": len(sent),
+        **correctness(server, sent, library, contents),
+        **rates(sent, wall, cpu, count),
+        "one_at_a_time": one_by_one(server, analyzer, warm, arguments.alone),
+    }
 
 
-def one_by_one(url: str, judge: Any, side: int, count: int = 20) -> dict[str, float]:
-    """Compare one call at a time with the library on the same file; alternating, so that both see the same machine."""
+def note(
+    wall: Counter[str], cpu: Counter[str], count: Counter[str], who: str, since: float, used: float, files: int
+) -> None:
+    wall[who] += time.perf_counter() - since  # type: ignore[assignment]
+    cpu[who] += used  # type: ignore[assignment]
+    count[who] += files
+
+
+def correctness(server: Server, sent: list[Sent], library: dict[int, str], contents: dict[int, str]) -> dict[str, Any]:
+    """Compare what the clients saw, what the service lists, and what the library says."""
+    listed: Counter[str] = Counter()
+    cursor: str | None = None
+    with httpx.Client(base_url=server.url, timeout=60) as client:
+        while True:
+            page = client.get("/v1/analyses", params={"limit": 100, **({"cursor": cursor} if cursor else {})}).json()
+            listed.update(item["id"] for item in page["items"])
+            cursor = page["next_cursor"]
+            if cursor is None:
+                break
+    ids = Counter(item.id for item in sent if item.id)
+    answers = {item.number: item.verdict or "failed" for item in sent}
+    return {
+        "http": dict(Counter(item.http for item in sent)),
+        "analyses": dict(Counter(item.status for item in sent)),
+        "lost": sum(
+            not item.id or item.id not in listed or item.status not in ("succeeded", "failed") for item in sent
+        ),
+        "duplicated": sum(count > 1 for count in (*ids.values(), *listed.values())) + (len(listed) - 10 - len(ids)),
+        "mixed_up": sum(item.sha256 != contents[item.number] for item in sent),
+        "server_errors": sum(item.http >= 500 for item in sent),
+        "answers_unlike_the_library": sum(
+            answers[number] != (said if said in VERDICTS else "failed") for number, said in library.items()
+        ),
+    }
+
+
+VERDICTS = ("likely_authentic", "likely_synthetic", "likely_manipulated", "inconclusive", "not_applicable")
+
+
+def rates(sent: list[Sent], wall: Counter[str], cpu: Counter[str], count: Counter[str]) -> dict[str, Any]:
+    seconds = sorted(item.seconds for item in sent)
+    per_s = {who: count[who] / wall[who] for who in ("service", "library")}
+    cpu_ms = {who: 1000 * cpu[who] / count[who] for who in ("service", "library")}
+    return {
+        "p50_s": round(seconds[len(seconds) // 2], 2),
+        "p99_s": round(seconds[int(len(seconds) * 0.99)], 2),
+        "service_per_s": round(per_s["service"], 2),
+        "library_per_s": round(per_s["library"], 2),
+        "share_of_library": round(per_s["service"] / per_s["library"], 3),
+        "service_cpu_ms": round(cpu_ms["service"], 1),
+        "library_cpu_ms": round(cpu_ms["library"], 1),
+        "clients_cpu_ms": round(1000 * cpu["clients"] / count["service"], 1),
+        "share_by_cpu": round(cpu_ms["library"] / cpu_ms["service"], 3),
+    }
+
+
+def one_by_one(server: Server, analyzer: Any, files: Files, count: int) -> dict[str, float]:
+    """Compare one call at a time with the library on the same picture, in turns, and with the Report's own times."""
     library_ms: list[float] = []
     service_ms: list[float] = []
-    with httpx.Client(base_url=url, timeout=60) as client:
+    beside_ms: list[float] = []
+    cpu: Counter[str] = Counter()
+    with httpx.Client(base_url=server.url, timeout=60) as client:
         for number in range(count):
-            content = make_file(2 * 10**6 + number, side, False)
+            content = files[2 * 10**7 + 10 * number]  # JPEG
+            began = cpu_seconds(os.getpid()) - cpu_seconds(server.process.pid)
             started = time.perf_counter()
-            judge.analyze(io.BytesIO(content))
-            middle = time.perf_counter()
-            client.post("/v1/analyses", files={"file": ("a.jpg", content)}, headers={"Prefer": "wait=30"})
-            library_ms.append((middle - started) * 1000)
-            service_ms.append((time.perf_counter() - middle) * 1000)
+            analyzer.analyze(io.BytesIO(content))
+            library_ms.append((time.perf_counter() - started) * 1000)
+            served = cpu_seconds(server.process.pid)
+            cpu["library"] += cpu_seconds(os.getpid()) - served - began  # type: ignore[assignment]
+            started = time.perf_counter()
+            answer = client.post("/v1/analyses", files={"file": ("a.jpg", content)}, headers={"Prefer": "wait=30"})
+            service_ms.append((time.perf_counter() - started) * 1000)
+            cpu["service"] += cpu_seconds(server.process.pid) - served  # type: ignore[assignment]
+            beside_ms.append(service_ms[-1] - sum(answer.json()["report"]["timings_ms"].values()))
     differences = [there - here for here, there in zip(library_ms, service_ms, strict=True)]
     return {
         "library_p50_ms": round(statistics.median(library_ms), 1),
         "service_p50_ms": round(statistics.median(service_ms), 1),
         "overhead_p50_ms": round(statistics.median(differences), 1),
-    }
-
-
-def summary(
-    results: list[tuple[int, str, str, float]],
-    library: Counter[str],
-    library_s: float,
-    service_s: float,
-    alone: dict[str, float],
-) -> dict[str, Any]:
-    seconds = sorted(item[3] for item in results)
-    ids = [item[1] for item in results if item[1]]
-    return {
-        "requests": len(results),
-        "http": dict(Counter(item[0] for item in results)),
-        "analyses": dict(Counter(item[2] for item in results)),
-        "library_analyses": dict(library),
-        "lost": len(results) - len(ids),
-        "duplicated": len(ids) - len(set(ids)),
-        "server_errors": sum(item[0] >= 500 for item in results),
-        "p50_s": round(seconds[len(seconds) // 2], 3),
-        "p99_s": round(seconds[int(len(seconds) * 0.99)], 3),
-        "library_per_s": round(len(results) / library_s, 2),
-        "service_per_s": round(len(results) / service_s, 2),
-        "share_of_library": round(library_s / service_s, 3),
-        "one_by_one": alone,
+        "beside_the_analysis_p50_ms": round(statistics.median(beside_ms), 1),
+        "overhead_cpu_ms": round(1000 * (cpu["service"] - cpu["library"]) / count, 1),
     }
 
 
