@@ -69,14 +69,23 @@ class FrameStream(IterableDataset[tuple[Tensor, Tensor]]):
             step += stride
 
     def draw(self, step: int) -> tuple[Tensor, Tensor]:
-        """Return the batch of that step."""
+        """Return the batch of that step as tensors."""
+        crops, labels, _ = self.draw_named(step)
+        stacked = torch.from_numpy(crops).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+        return stacked, torch.tensor(labels)
+
+    def draw_named(self, step: int) -> tuple[UInt8Array, list[float], list[str]]:
+        """Return crops (B, side, side, 3) uint8, labels, and `clip:`, `picture:` or `pair:` and the maker of each."""
         rng = random.Random(f"{self.plan.seed}:{step}")  # noqa: S311 - reproducible sampling, not secrets
         crops: list[UInt8Array] = []
         labels: list[float] = []
+        names: list[str] = []
         if self.pairs is not None:
             for _ in range(round(self.plan.batch * self.plan.pair_share / 2)):
                 passage = draw_passage(rng)
-                real, fake = self.pairs.pixels(rng.choice(self.pair_list))
+                pair = rng.choice(self.pair_list)
+                real, fake = self.pairs.pixels(pair)
+                names += [f"pair:{pair.name}", f"pair:{pair.decoder}"]
                 crops += [send(real, passage, self.plan.side), send(fake, passage, self.plan.side)]
                 labels += [0.0, 1.0]
         of_pictures = round(self.plan.batch * self.plan.picture_share) if self.pictures is not None else 0
@@ -94,8 +103,8 @@ class FrameStream(IterableDataset[tuple[Tensor, Tensor]]):
                 pixels = store.pixels(crop)
             crops.append(send(pixels, draw_passage(rng), self.plan.side))
             labels.append(float(label == "fake"))
-        stacked = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
-        return stacked, torch.tensor(labels)
+            names.append(f"{'picture' if named is self.pictures else 'clip'}:{crop.name}")
+        return np.stack(crops), labels, names
 
 
 def draw_passage(rng: random.Random) -> Passage:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from detect.errors import ConfigError
 from detect.training.face.recipe import read_part
-from detect.training.image.loop import Schedule
 
 
 @dataclass(frozen=True)
@@ -46,15 +43,16 @@ class VideoBatches:
 
 @dataclass(frozen=True)
 class VideoModel:
-    """The network; `start` names a model folder whose weights it starts from; its stem and first stages may be frozen.
+    """The network: `start` names the model folder whose architecture and weights it takes over, all but the head."""
 
-    Freezing the stages of highest resolution saves half of a step, and what they hold was learnt on far more pictures.
-    """
-
-    architecture: str
     start: str = "image"
-    frozen_stages: int = 0
-    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class HeadPart:
+    """How many crops the head is fitted on; 0 keeps the head that `start` has and only calibrates it."""
+
+    crops: int = 8000
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class VideoCalibration:
 
 @dataclass(frozen=True)
 class VideoRecipe:
-    """One reproducible run; with 0 steps the starting weights are kept and only calibrated for clips."""
+    """One reproducible run."""
 
     path: Path
     name: str
@@ -87,7 +85,7 @@ class VideoRecipe:
     data: VideoData
     batches: VideoBatches
     model: VideoModel
-    schedule: Schedule
+    head: HeadPart
     input: VideoInput
     calibration: VideoCalibration
 
@@ -115,7 +113,7 @@ def read_recipe(path: Path) -> VideoRecipe:
         data=read_part(VideoData, tables, "data", path),
         batches=read_part(VideoBatches, tables, "batches", path),
         model=read_part(VideoModel, tables, "model", path),
-        schedule=read_part(Schedule, tables, "schedule", path),
+        head=read_part(HeadPart, tables, "head", path),
         input=read_part(VideoInput, tables, "input", path),
         calibration=read_part(VideoCalibration, tables, "calibration", path),
     )

@@ -7,7 +7,7 @@ import json
 import logging
 import random
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -22,17 +22,17 @@ from detect.evidence.frames import FrameExaminer
 from detect.evidence.pooling import ContrastTable
 from detect.fusion import Calibration, ThresholdRow
 from detect.networks.image.onnx_runner import OnnxRunner, export_graph
-from detect.networks.image.patch_net import create
+from detect.networks.image.patch_net import PatchNet
 from detect.networks.image.patch_scorer import PatchScorer
 from detect.networks.image.torch_runner import TorchRunner, load_network
-from detect.networks.zoo import WEIGHTS_NAME, find_model
+from detect.networks.zoo import WEIGHTS_NAME, ModelFolder, find_model
 from detect.training.image.calibration import summarise
 from detect.training.image.crops import CropStore
-from detect.training.image.loop import train as train_network
 from detect.training.image.pairs import PairStore
 from detect.training.image.run import data_hash
 from detect.training.video.batches import FramePlan, FrameStream
 from detect.training.video.calibrate import ClipScores, deliver_clips, fit, held_out_scores, save_scores, score_clips
+from detect.training.video.head import draw_crops, fit_head
 from detect.training.video.recipe import VideoRecipe, read_recipe
 from detect.training.video.store import build_frame_store, cut_frames
 from detect.types import ModelRef
@@ -49,16 +49,19 @@ def train(
     device: str = "cpu",
     resume: bool = True,
 ) -> Path:
-    """Train and calibrate the frame model of a recipe and return its folder.
+    """Fit and calibrate the frame model of a recipe and return its folder.
+
+    Everything that does not depend on the network (frames, crops after encoding, delivered clips) is made once and
+    kept in `work`, so that new weights of the picture model are fitted and calibrated in minutes.
 
     Args:
         recipe_path: A `recipe.toml` with `kind = "video"`.
         manifests: Instead of those that the recipe names, for example what `collect.py` wrote.
-        work: Folder for frames and checkpoints. `work/image/crops` and `work/image/pairs`, where they are there, are
+        work: Folder for frames and crops. `work/image/crops` and `work/image/pairs`, where they are there, are
             the stores of the picture model's training (`witnessmark train models/image/recipe.toml`), and join.
         out: Model folder to write; default the recipe's own.
         device: `cpu` or `cuda[:N]`.
-        resume: Take up the last checkpoint and delivered clips in `work`.
+        resume: Keep the crops that `work` holds from an earlier fit; delivered clips are always kept.
 
     Raises:
         ConfigError: Recipe or manifest is not usable, or no clip of a label is there.
@@ -69,12 +72,15 @@ def train(
     training, held_out = split_items(select_items(recipe, manifests), recipe)
     log.info("%d clips train, %d calibrate", len(training), len(held_out))
     start = find_model(recipe.model.start)
-    network = create(recipe.model.architecture, **dict(recipe.model.options))
-    network.load_state_dict(load_network(start).state_dict())
-    if recipe.schedule.steps:
-        freeze(network, recipe.model.frozen_stages)
-        stream = build_stream(recipe, training, work)
-        network = train_network(network, stream, recipe.schedule, work / "loop", device=device, resume=resume)
+    network = load_network(start)
+    assert isinstance(network, PatchNet), "the head of another network would need a fit of its own"
+    chosen: dict[str, Any] = {}
+    if recipe.head.crops:
+        if not resume:
+            (work / "drawn.json").unlink(missing_ok=True)
+        crops = draw_crops(build_stream(recipe, training, work), work, count=recipe.head.crops)
+        chosen = fit_head(network, crops, seed=recipe.seed)
+        log.info("head: %s", chosen)
     clips = deliver_clips(
         held_out,
         work / "held_out",
@@ -83,19 +89,7 @@ def train(
     )
     scored = score_clips(clips, plain_examiner(network, recipe, device=device).score)
     save_scores(scored, work / "held_out.jsonl")
-    return export(network, recipe, training, scored, out or recipe_path.parent)
-
-
-def freeze(network: torch.nn.Module, stages: int) -> None:
-    """Keep the weights of the stem and of the first `stages` stages of a patch net as they are."""
-    if not stages:
-        return
-    backbone = network.backbone
-    assert isinstance(backbone, torch.nn.Module), "only a patch net has stages to freeze"
-    parts = [backbone.conv_stem, backbone.bn1, *list(backbone.blocks)[:stages]]  # type: ignore[arg-type]
-    for part in parts:
-        assert isinstance(part, torch.nn.Module)
-        part.requires_grad_(False)
+    return export(network, recipe, start, training, scored, out or recipe_path.parent, chosen=chosen)
 
 
 def select_items(recipe: VideoRecipe, manifests: Sequence[Path]) -> list[Item]:
@@ -163,9 +157,12 @@ def plain_examiner(network: torch.nn.Module, recipe: VideoRecipe, *, device: str
 def export(
     network: torch.nn.Module,
     recipe: VideoRecipe,
+    start: ModelFolder,
     training: Sequence[Item],
     scored: Sequence[ClipScores],
     folder: Path,
+    *,
+    chosen: Mapping[str, Any],
 ) -> Path:
     """Write weights and config.json; card and metrics come from the bench."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -183,8 +180,8 @@ def export(
         "name": recipe.name,
         "version": recipe.version,
         "kind": "video",
-        "architecture": recipe.model.architecture,
-        "options": dict(recipe.model.options),
+        "architecture": start.config["architecture"],
+        "options": dict(start.config.get("options", {})),
         "input": {
             "patch_side": recipe.input.patch_side,
             "max_patches": recipe.input.max_patches,
@@ -202,8 +199,8 @@ def export(
             "generators": len({item.origin for item in training if item.label is Label.FAKE}),
             "sources": len({item.origin for item in training if item.label is Label.REAL}),
             "seed": recipe.seed,
-            "steps": recipe.schedule.total,
-            "start": find_model(recipe.model.start).ref.sha256,
+            "head": dict(chosen),
+            "start": start.ref.sha256,
             "held_out": summarise(held_out_scores(scored), block),
         },
     }
