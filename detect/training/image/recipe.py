@@ -49,6 +49,7 @@ class BatchPart:
     batch: int = 32
     side: int = 128
     pair_share: float = 0.5
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,8 @@ def train(
     pairs = [_stage_pairs(recipe, store, work / "pairs")] if recipe.pairs.count else []
     network = create(recipe.model.architecture, **dict(recipe.model.options))
     started_from = start_network(network, recipe)
-    plan = BatchPlan(recipe.batches.batch, recipe.batches.side, recipe.batches.pair_share, recipe.seed)
+    batches = recipe.batches
+    plan = BatchPlan(batches.batch, batches.side, batches.pair_share, recipe.seed, batches.weights)
     stream = BatchStream([(store, crop) for crop in store.crops], pairs, plan)
     trained = train_network(network, stream, recipe.schedule, work / "loop", device=device, resume=resume)
     scores = score_held_out(trained, recipe, held_out, work / "held_out.jsonl", device=device)

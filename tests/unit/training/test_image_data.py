@@ -60,6 +60,13 @@ def test_store_goes_on_after_a_kill_and_gains_pictures_without_changing_the_othe
     assert [crop.sha256 for crop in fewer.crops] == [row["sha256"] for row in rows[:2]]
 
 
+def test_weights_draw_a_generator_more_often(store):
+    plan = BatchPlan(batch=8, side=96, pair_share=0.0, seed=3, weights={"dalle*": 0.0, "phone": 4.0})
+    stream = BatchStream([(store, crop) for crop in store.crops], [], plan)
+    assert dict(zip(stream.by_label["fake"], stream.weights["fake"], strict=True)) == {"gan": 1.0, "dalle2": 0.0}
+    assert dict(zip(stream.by_label["real"], stream.weights["real"], strict=True)) == {"camera": 1.0, "phone": 4.0}
+
+
 def test_marked_corner_of_a_generator_is_never_used(store):
     crop = store.crops[3]
     assert (crop.height, crop.width) == (round(300 * 0.85), round(360 * 0.85))
