@@ -15,7 +15,7 @@ from api.blobs import BlobStore
 from api.database import Analysis
 from api.problems import ProblemError, not_found
 from api.spectrogram import draw_spectrogram
-from detect.errors import MissingExtraError, WitnessmarkError
+from detect.errors import WitnessmarkError
 from detect.media import open_source
 from detect.media.audio import decode_audio
 from detect.media.image import decode_image
@@ -59,31 +59,6 @@ def draw_report(blobs: BlobStore, row: Analysis, report: Report) -> str:
     """Return the self-contained HTML report."""
     item = PageItem(report, read_pixels(blobs, row, report))
     return format_page([item], count=1, title=f"Witnessmark {row.id}", made_at=datetime.now(UTC), version=_version())
-
-
-def draw_pdf(html: str) -> bytes:
-    """Return the HTML report as PDF/UA; nothing is fetched.
-
-    Raises:
-        MissingExtraError: The extra `report` is not installed; answered with 501 and the pip line.
-    """
-    try:
-        import weasyprint
-    except (ImportError, OSError) as error:  # OSError: the wheel is there, the system's libpango is not
-        raise MissingExtraError(
-            "PDF needs WeasyPrint (and libpango of the system); install it with: pip install 'witnessmark[report]'"
-        ) from error
-    document = weasyprint.HTML(string=html, url_fetcher=_only_data)
-    return bytes(document.write_pdf(pdf_variant="pdf/ua-1"))
-
-
-def _only_data(url: str, *args: Any, **kwargs: Any) -> Any:
-    """Let nothing but data URIs into the PDF."""
-    import weasyprint
-
-    if not url.startswith("data:"):
-        raise ValueError("a report loads nothing")
-    return weasyprint.default_url_fetcher(url, *args, **kwargs)
 
 
 def read_sound(blobs: BlobStore, row: Analysis, report: Report) -> tuple[Any, int]:

@@ -16,6 +16,7 @@ from api.routes.analyses import Reader, find
 from api.schemas import ReportBody
 from api.security import Caller
 from api.state import Service, service_of
+from detect.render.pdf import format_pdf
 from detect.serialize import report_from_dict, to_plain
 from detect.types import Report
 
@@ -99,4 +100,9 @@ async def get_report_html(request: Request, caller: Reader, analysis_id: str) ->
 async def get_report_pdf(request: Request, caller: Reader, analysis_id: str) -> Response:
     """Give the report as PDF/UA; 501 where the extra `report` is not installed."""
     html = await _drawn(request, caller, analysis_id, pictures.draw_report)
-    return Response(await run_in_threadpool(pictures.draw_pdf, html), media_type="application/pdf")
+    return Response(await run_in_threadpool(_pdf, service_of(request), html), media_type="application/pdf")
+
+
+def _pdf(service: Service, html: str) -> bytes:
+    with service.drawing:
+        return format_pdf(html)
