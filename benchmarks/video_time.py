@@ -54,7 +54,7 @@ def fit(picture: Image.Image) -> np.ndarray:
     inner = picture.crop((dx, dy, picture.width - dx, picture.height - dy))
     scale = max(WIDTH / inner.width, HEIGHT / inner.height)
     grown = inner.resize(
-        (max(WIDTH, round(inner.width * scale)), max(HEIGHT, round(inner.height * scale))), Image.LANCZOS
+        (max(WIDTH, round(inner.width * scale)), max(HEIGHT, round(inner.height * scale))), Image.Resampling.LANCZOS
     )
     left, top = (grown.width - WIDTH) // 2, (grown.height - HEIGHT) // 2
     return np.asarray(grown.crop((left, top, left + WIDTH, top + HEIGHT)))
@@ -118,10 +118,8 @@ def run_inserts(data: dict[str, dict[str, list[Path]]], analyzer: Analyzer, case
         hits += share >= 0.5
         is_accused = plain.verdict in (Verdict.LIKELY_SYNTHETIC, Verdict.LIKELY_MANIPULATED)
         accused += is_accused
-        print(
-            f"| {real_name} | {fake_name} | {at:.1f}-{at + 3:.1f} s | {share:.2f} | {report.verdict} | {plain.verdict} |",
-            flush=True,
-        )
+        truth = f"{at:.1f}-{at + 3:.1f} s"
+        print(f"| {real_name} | {fake_name} | {truth} | {share:.2f} | {report.verdict} | {plain.verdict} |", flush=True)
     print(f"found with the right span: {hits} of {cases}; accused without insert: {accused} of {cases}")
 
 

@@ -12,10 +12,16 @@ import numpy as np
 
 from detect.types import UInt8Array
 
+_X265 = "log-level=none:pools=none:frame-threads=1:rc-lookahead=0:bframes=0"
+
 CODECS: dict[str, tuple[str, dict[str, str], tuple[int, int]]] = {
-    "h264": ("libx264", {"preset": "veryfast", "threads": "1"}, (18, 36)),
-    "h265": ("libx265", {"preset": "ultrafast", "x265-params": "log-level=none:pools=1:frame-threads=1"}, (22, 38)),
-    "vp9": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "b": "0", "threads": "1"}, (26, 50)),
+    "h264": ("libx264", {"preset": "veryfast", "tune": "zerolatency", "threads": "1"}, (18, 36)),
+    "h265": (
+        "libx265",
+        {"preset": "ultrafast", "x265-params": _X265},
+        (22, 38),
+    ),
+    "vp9": ("libvpx-vp9", {"deadline": "realtime", "cpu-used": "8", "threads": "1", "lag-in-frames": "0"}, (26, 50)),
 }
 """Name to encoder, its fast options, and the range of constant rate factors from good to social-media quality."""
 
@@ -51,6 +57,7 @@ def recode(frames: Sequence[UInt8Array], coding: Coding, *, fps: float = 25.0) -
     writer.time_base = 1 / Fraction(fps).limit_denominator(1001)
     writer.options = {**options, "crf": str(coding.crf)}
     reader: Any = av.CodecContext.create(DECODERS[coding.codec], "r")
+    reader.thread_count = writer.thread_count = 1  # threads for a few small frames cost more than they save
     decoded: list[UInt8Array] = []
     for number, pixels in enumerate([*frames, None]):
         frame = None
