@@ -82,9 +82,7 @@ class RayAnalyzer:
         self.replicas = replicas or Replicas()
         self._plain = Analyzer(self.settings)  # for versions and hashes; loads no model
         connect(address)
-        from ray import serve
-
-        self._handle = serve.run(_application(self.settings, self.replicas), name=APPLICATION, route_prefix=None)
+        self._handle = _start(self.settings, self.replicas)
 
     @property
     def fingerprint(self) -> str:
@@ -160,6 +158,18 @@ class Replica:
             return {"report": report_to_dict(self._analyzer.analyze(data, name=name))}
         except WitnessmarkError as error:
             return {"error": error.code, "message": str(error)}
+
+
+def _start(settings: AnalyzerSettings, replicas: Replicas) -> Any:
+    """Start the replicas and return their handle, once one is ready."""
+    from ray import serve
+    from ray.exceptions import RayError
+
+    try:
+        serve.start(proxy_location="Disabled")  # calls come in through our own service
+        return serve.run(_application(settings, replicas), name=APPLICATION, route_prefix=None)
+    except (RayError, RuntimeError) as error:
+        raise EngineError(f"no replica could be started: {str(error).splitlines()[0]}") from error
 
 
 def _application(settings: AnalyzerSettings, replicas: Replicas) -> Any:
