@@ -30,14 +30,21 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(level: str) -> None:
-    """Send all logging of this process to stderr as JSON."""
+    """Send all logging of this process to stderr as JSON.
+
+    The level holds for our own code and the server. What other libraries say below a warning may quote what they were
+    given (statements with their values, addresses, parts of files), so it is never written.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level.upper())
-    for noisy in ("httpx", "httpcore", "alembic", "uvicorn.access"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    root.setLevel(logging.WARNING)
+    for own in ("api", "detect", "uvicorn"):
+        logging.getLogger(own).setLevel(level.upper())
+    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
+    for chatty in ("weasyprint", "fontTools"):  # each style that PDF does not know
+        logging.getLogger(chatty).setLevel(logging.ERROR)
 
 
 def _chain(error: BaseException) -> list[dict[str, object]]:

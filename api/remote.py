@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 from urllib.parse import unquote
 
 import httpcore
@@ -29,6 +29,7 @@ MAX_URL_CHARACTERS = 4096
 _PORTS = {"https": 443, "http": 80}
 _HEADERS = {"User-Agent": "witnessmark", "Accept": "*/*", "Accept-Encoding": "identity"}
 _SPOOL_BYTES = 1024 * 1024
+_MAX_ADDRESSES = 4
 
 Resolver = Callable[[str, int], list[str]]
 
@@ -103,11 +104,18 @@ def _check_host(host: str) -> None:
 
 
 class PinnedBackend(httpcore.NetworkBackend):
-    """Opens connections only to addresses that were checked; the name is resolved once, here."""
+    """Opens connections only to addresses that were checked; the name is resolved once, here.
 
-    def __init__(self, resolver: Resolver, is_allowed: Callable[[str], bool]) -> None:
+    Args:
+        resolver: Names to addresses.
+        is_allowed: Which addresses may be connected to.
+        deadline: When all connecting, sending and reading must have ended, monotonic.
+    """
+
+    def __init__(self, resolver: Resolver, is_allowed: Callable[[str], bool], deadline: float) -> None:
         self._resolver = resolver
         self._is_allowed = is_allowed
+        self._deadline = deadline
         self._inner = httpcore.SyncBackend()
 
     def connect_tcp(
@@ -118,13 +126,20 @@ class PinnedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: object = None,
     ) -> httpcore.NetworkStream:
-        """Resolve, refuse when any answer is not public, connect to the first."""
+        """Resolve, refuse when any answer is not public, connect to the first that answers."""
         addresses = self._resolver(host, port)
         if not addresses:
             raise UrlUnreachableError("the host of the URL is not known")
         if not all(self._is_allowed(address) for address in addresses):
             raise UrlRefusedError("the URL leads to an address that is not public")
-        return self._inner.connect_tcp(addresses[0], port, timeout=timeout)
+        for number, address in enumerate(addresses[:_MAX_ADDRESSES], start=1):
+            try:
+                stream = self._inner.connect_tcp(address, port, timeout=_left_s(self._deadline, timeout))
+                return TimedStream(stream, self._deadline)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                if number == min(len(addresses), _MAX_ADDRESSES):
+                    raise
+        raise UrlUnreachableError("the host of the URL is not known")
 
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: object = None
@@ -135,6 +150,49 @@ class PinnedBackend(httpcore.NetworkBackend):
     def sleep(self, seconds: float) -> None:
         """Wait, as the pool asks for between tries."""
         time.sleep(seconds)
+
+
+class TimedStream(httpcore.NetworkStream):
+    """A connection with one end of all time: a server that drips bytes cannot hold a caller longer than that."""
+
+    def __init__(self, inner: httpcore.NetworkStream, deadline: float) -> None:
+        self._inner = inner
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Read what comes before the deadline."""
+        return self._inner.read(max_bytes, _left_s(self._deadline, timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """Send before the deadline."""
+        self._inner.write(buffer, _left_s(self._deadline, timeout))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._inner.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        """Go on in TLS, under the same deadline."""
+        secure = self._inner.start_tls(ssl_context, server_hostname, _left_s(self._deadline, timeout))
+        return TimedStream(secure, self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        """Return facts about the connection."""
+        return self._inner.get_extra_info(info)
+
+
+def _left_s(deadline: float, timeout: float | None) -> float:
+    """Return the seconds that one step may take.
+
+    Raises:
+        ReadTimeout: None are left.
+    """
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise httpcore.ReadTimeout("the time for this call is over")
+    return left if timeout is None else min(left, timeout)
 
 
 class RemoteFetcher:
@@ -160,7 +218,8 @@ class RemoteFetcher:
         self._allow_http = allow_http
         self._timeout_s = timeout_s
         self._max_bytes = max_bytes
-        self._backend = PinnedBackend(resolver, is_allowed)
+        self._resolver = resolver
+        self._is_allowed = is_allowed
         self._tls = ssl.create_default_context()
 
     def check(self, url: str) -> httpx.URL:
@@ -177,7 +236,7 @@ class RemoteFetcher:
             MediaTooLargeError: More than `max_bytes`.
         """
         deadline = time.monotonic() + self._timeout_s
-        with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool, self._pool() as pool:
+        with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool, self._pool(deadline) as pool:
             target = self.check(url)
             for _ in range(MAX_REDIRECTS + 1):
                 redirect = self._get(pool, target, deadline, cast(BinaryIO, spool))
@@ -197,17 +256,16 @@ class RemoteFetcher:
         """
         target = self.check(url)
         deadline = time.monotonic() + self._timeout_s
-        with self._pool() as pool, _named_errors():
+        with self._pool(deadline) as pool, _named_errors():
             request = _request("POST", target, deadline, {**_HEADERS, **headers}, body)
             with contextlib.closing(pool.handle_request(request)) as response:
                 return response.status, {
                     name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers
                 }
 
-    def _pool(self) -> httpcore.ConnectionPool:
-        return httpcore.ConnectionPool(
-            ssl_context=self._tls, max_connections=1, network_backend=self._backend, retries=0
-        )
+    def _pool(self, deadline: float) -> httpcore.ConnectionPool:
+        backend = PinnedBackend(self._resolver, self._is_allowed, deadline)
+        return httpcore.ConnectionPool(ssl_context=self._tls, max_connections=1, network_backend=backend, retries=0)
 
     def _get(self, pool: httpcore.ConnectionPool, target: httpx.URL, deadline: float, sink: BinaryIO) -> str | None:
         """Fetch one URL into the sink; returns where it redirects to instead, when it does."""

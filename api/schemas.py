@@ -96,7 +96,8 @@ class ModelBody(BaseModel):
     kind: str
     sha256: str
     license: str
-    metrics: dict[str, Any] | None
+    metrics: dict[str, Any] | None = Field(description="What its card quotes, as measured.")
+    error_card: dict[str, Any] | None = Field(description="How often it errs, by source of real and kind of generated.")
 
 
 class ModelsBody(BaseModel):

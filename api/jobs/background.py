@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 ERASE_EVERY_S = 60.0
+SENDERS = 4
+"""Webhooks under way at once, so that one slow receiver does not keep the others waiting."""
 
 
 class Background:
-    """Two threads that repeat small tasks until `stop`."""
+    """Threads that repeat small tasks until `stop`."""
 
     def __init__(self, service: Service) -> None:
         self._stopping = threading.Event()
@@ -26,7 +28,7 @@ class Background:
         tasks: list[tuple[str, Callable[[], int], float]] = [("erase", eraser.run, ERASE_EVERY_S)]
         if service.settings.webhook_secrets and service.settings.webhooks:
             sender = Sender(service.database, service.settings, service.fetcher, service.metrics)
-            tasks.append(("webhooks", sender.send_due, max(0.5, service.settings.poll_s)))
+            tasks += [("webhooks", sender.send_due, max(0.5, service.settings.poll_s))] * SENDERS
         self._threads = [
             threading.Thread(target=self._repeat, args=(task, pause_s), name=name, daemon=True)
             for name, task, pause_s in tasks

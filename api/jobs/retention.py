@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 from sqlalchemy import delete, select, update
@@ -13,6 +14,8 @@ from api.settings import Settings
 
 ORPHAN_AGE_S = 3600.0
 """A file without an analysis for this long belongs to a call that was cut off."""
+
+ORPHANS_EVERY_S = 1800.0
 
 TOMBSTONE_S = 86_400.0
 """An erased result is still known as `expired` for this long, so that callers learn why it is gone."""
@@ -27,6 +30,7 @@ class Eraser:
         self._database = database
         self._blobs = blobs
         self._settings = settings
+        self._next_orphans = 0.0
 
     def run(self) -> int:
         """Erase everything that is due; returns how many files and results went."""
@@ -84,8 +88,14 @@ class Eraser:
             session.execute(delete(Idempotency).where(Idempotency.created_at <= now - self._settings.idempotency_s))
 
     def _erase_orphans(self) -> None:
-        for blob in self._blobs.older_than(ORPHAN_AGE_S):
+        """Erase files that no analysis knows, now and then: looking at all of them is not cheap."""
+        if time.monotonic() < self._next_orphans:
+            return
+        self._next_orphans = time.monotonic() + ORPHANS_EVERY_S
+        old = iter(self._blobs.older_than(ORPHAN_AGE_S))
+        while blobs := list(itertools.islice(old, _AT_ONCE)):
             with self._database.read() as session:
-                is_known = session.scalar(select(Analysis.id).where(Analysis.blob == blob).limit(1)) is not None
-            if not is_known:
-                self._blobs.erase(blob)
+                known = set(session.scalars(select(Analysis.blob).where(Analysis.blob.in_(blobs))))
+            for blob in blobs:
+                if blob not in known:
+                    self._blobs.erase(blob)

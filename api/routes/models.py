@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any, cast
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
@@ -29,12 +30,16 @@ def _bodies(folder: Path | None) -> list[ModelBody]:
 
 
 def _body(model: ModelFolder) -> ModelBody:
-    metrics = model.path / "metrics.json"
     return ModelBody(
         name=model.name,
         version=str(model.config["version"]),
         kind=str(model.config["kind"]),
         sha256=model.ref.sha256,
         license=str(model.config["license"]),
-        metrics=json.loads(metrics.read_text(encoding="utf-8")) if metrics.is_file() else None,
+        metrics=_read(model.path / "metrics.json"),
+        error_card=_read(model.path / "error_card.json"),
     )
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    return cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else None
