@@ -62,9 +62,14 @@ def recode(frames: Sequence[UInt8Array], coding: Coding, *, fps: float = 25.0) -
     for number, pixels in enumerate([*frames, None]):
         frame = None
         if pixels is not None:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels[:height, :width]), format="rgb24")
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels[:height, :width]), format="rgb24")
+            frame = picture.reformat(format="yuv420p", threads=1)
             frame.pts = number
         for packet in writer.encode(frame):
-            decoded += [each.to_ndarray(format="rgb24") for each in reader.decode(packet)]
-    decoded += [each.to_ndarray(format="rgb24") for each in reader.decode(None)]
-    return decoded
+            decoded += [_to_rgb(each) for each in reader.decode(packet)]
+    return [*decoded, *(_to_rgb(each) for each in reader.decode(None))]
+
+
+def _to_rgb(frame: Any) -> UInt8Array:
+    pixels: UInt8Array = frame.reformat(format="rgb24", threads=1).to_ndarray()
+    return pixels
