@@ -48,7 +48,7 @@ def voice_statistics(wave: Tensor) -> Tensor:
     steps = level[:, :, 1:] - level[:, :, :-1]
     parts += [steps.abs().mean(-1), steps.square().mean(-1).sqrt()]
     slow = torch.fft.rfft(level - level.mean(-1, keepdim=True), dim=-1).abs()
-    edges = [round(hertz * level.shape[2] * HOP / 16_000) for hertz in (1, 4, 10, 20, 35, 60)]
+    edges = [round(hertz * int(level.shape[2]) * HOP / 16_000) for hertz in (1, 4, 10, 20, 35, 60)]
     total = slow.square().sum(-1) + 1e-6
     parts += [(slow[..., a : max(b, a + 1)].square().sum(-1) / total + 1e-6).log()[:, ::4] for a, b in pairwise(edges)]
     ripple = (fine[:, 1:] - fine[:, :-1]).abs()
