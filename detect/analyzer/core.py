@@ -19,6 +19,7 @@ from detect.analyzer.stability import check_stability
 from detect.engine import Engine, shared_engine
 from detect.engine.local import usable_cores
 from detect.errors import MissingExtraError, UnknownModelError, WitnessmarkError
+from detect.evidence.music import examine as examine_music
 from detect.evidence.plugins import Examiner, Media, examine_all, load_plugins
 from detect.fusion import Posterior, choose_verdict, combine, reason, sigmoid
 from detect.media import MediaSource
@@ -229,7 +230,10 @@ class Analyzer:
                 file.evidence.insert(1, file.timed("faces", lambda: faces.examine_picture(image.pixels_rgb)))
         if audio is not None:
             place = 2 if file.facts.kind is MediaKind.VIDEO else 0
-            file.evidence.insert(place, self._examine_speech(file, audio))
+            heard = self._examine_speech(file, audio)
+            file.evidence.insert(place, heard)
+            if heard.details.get("kind") == "music":
+                file.evidence.insert(place + 1, examine_music(tonality=float(heard.details["tonality"])))
         if self.plugins:
             media = Media(file.facts, image, audio)
             file.evidence += file.timed("plugins", lambda: examine_all(self.plugins, media))
