@@ -19,12 +19,14 @@ from detect.errors import WitnessmarkError
 from detect.media import open_source
 from detect.media.audio import decode_audio
 from detect.media.image import decode_image
+from detect.render.clip import STILL_WIDTH
 from detect.render.heatmap import HeatMapAnnotator
 from detect.render.html import PageItem, format_page
 from detect.render.pictures import shrink
 from detect.types import HeatMap, MediaKind, Report, UInt8Array
 
 _MAX_SIDE = 1600
+_MOST_STILLS = 24
 SOUND_KINDS = (MediaKind.AUDIO, MediaKind.VIDEO)
 
 
@@ -37,6 +39,20 @@ def read_pixels(blobs: BlobStore, row: Analysis, report: Report) -> UInt8Array |
             return shrink(decode_image(source).pixels_rgb, max_side=_MAX_SIDE)
     except WitnessmarkError:
         return None
+
+
+def read_stills(blobs: BlobStore, row: Analysis, report: Report) -> list[tuple[float, UInt8Array]]:
+    """Return frames spread over a clip, (seconds, pixels); none when it is no clip or has been erased."""
+    if row.blob is None or report.media is None or report.media.kind is not MediaKind.VIDEO:
+        return []
+    from detect.media.video import open_video
+
+    try:
+        with blobs.open(row.blob) as stream, open_source(stream, name=row.name) as source:
+            stills = [(frame.time_s, shrink(frame.pixels_rgb, max_side=STILL_WIDTH)) for frame in open_video(source)]
+    except WitnessmarkError:
+        return []
+    return stills[:: -(-len(stills) // _MOST_STILLS)] if stills else []
 
 
 def draw_heat_map(blobs: BlobStore, row: Analysis, report: Report, *, is_overlay: bool) -> bytes:
@@ -57,7 +73,7 @@ def draw_heat_map(blobs: BlobStore, row: Analysis, report: Report, *, is_overlay
 
 def draw_report(blobs: BlobStore, row: Analysis, report: Report) -> str:
     """Return the self-contained HTML report."""
-    item = PageItem(report, read_pixels(blobs, row, report))
+    item = PageItem(report, read_pixels(blobs, row, report), read_stills(blobs, row, report))
     return format_page([item], count=1, title=f"Witnessmark {row.id}", made_at=datetime.now(UTC), version=_version())
 
 

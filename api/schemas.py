@@ -76,6 +76,47 @@ class BatchBody(BaseModel):
     links: dict[str, str]
 
 
+class ScoreBody(BaseModel):
+    """One step of time with its score, which is null where nothing was judged."""
+
+    start_s: float
+    end_s: float
+    p_synthetic: float | None = Field(description="In [0, 1]; the mean of what was judged in this step.")
+
+
+class LaneBody(BaseModel):
+    """One row of a timeline: the frames, one face, or the sound."""
+
+    source: str = Field(examples=["video.frames"])
+    face: int | None = Field(description="Number of the face, from 1, where the evidence follows faces.")
+    scores: list[ScoreBody]
+
+
+class SpanBody(BaseModel):
+    """A stretch of time that stands out."""
+
+    start_s: float
+    end_s: float
+    p_synthetic: float | None
+    label: str
+
+
+class SpansBody(BaseModel):
+    """The stretches of one evidence."""
+
+    source: str = Field(examples=["audio.speech"])
+    spans: list[SpanBody]
+
+
+class TimelineBody(BaseModel):
+    """What a report says over time; without lanes and stretches for a still picture."""
+
+    duration_s: float | None
+    step_s: float = Field(description="Length of the steps of all lanes; a second, but for very long media.")
+    lanes: list[LaneBody]
+    evidence: list[SpansBody]
+
+
 class ProvenanceBody(BaseModel):
     """Where a file says it comes from; needs no model."""
 

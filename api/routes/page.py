@@ -114,6 +114,14 @@ async def sign_in(request: Request, key: Annotated[str, Form(max_length=100)]) -
     return answer
 
 
+@router.post("/sign-out")
+async def sign_out() -> Response:
+    """Forget the key of this browser."""
+    answer = RedirectResponse("/", 303)
+    answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+    return answer
+
+
 @router.get("/shared/{name}")
 async def shared(name: str) -> Response:
     """Give the style and script that the library's reports use too."""
@@ -142,7 +150,8 @@ async def _home(request: Request, *, url: str = "", error: str = "", status: int
 
 async def _result(request: Request, service: Service, row: Analysis, report: Report) -> Response:
     pixels = await run_in_threadpool(pictures.read_pixels, service.blobs, row, report)
-    view = await run_in_threadpool(build_view, report, anchor="report", pixels_rgb=pixels)
+    stills = await run_in_threadpool(pictures.read_stills, service.blobs, row, report)
+    view = await run_in_threadpool(build_view, report, anchor="report", pixels_rgb=pixels, stills=stills)
     has_sound = row.blob is not None and report.media is not None and report.media.kind in pictures.SOUND_KINDS
     return _page(
         request,
@@ -169,7 +178,8 @@ def _message(
 
 def _page(request: Request, template: str, *, status: int = 200, **values: object) -> HTMLResponse:
     language = _language(request)
-    html = page.render(template, language, **{"path": request.url.path, **values})
+    known = {"path": request.url.path, "is_signed_in": COOKIE in request.cookies}
+    html = page.render(template, language, **{**known, **values})
     answer = HTMLResponse(html, status, headers={"Content-Language": language, "Vary": "Accept-Language, Cookie"})
     if request.query_params.get("lang") == language:
         answer.set_cookie(_LANGUAGE_COOKIE, language, max_age=_YEAR_S, httponly=True, samesite="lax")

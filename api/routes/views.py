@@ -13,11 +13,12 @@ from api import pictures
 from api.database import Analysis
 from api.problems import ProblemError
 from api.routes.analyses import Reader, find
-from api.schemas import ReportBody
-from api.security import Caller
+from api.schemas import ReportBody, TimelineBody
+from api.security import Caller, check_rate
 from api.state import Service, service_of
+from api.timeline import timeline_of
 from detect.render.pdf import format_pdf
-from detect.serialize import report_from_dict, to_plain
+from detect.serialize import report_from_dict
 from detect.types import Report
 
 router = APIRouter(prefix="/v1/analyses/{analysis_id}", tags=["views"])
@@ -44,6 +45,7 @@ async def report_of(service: Service, caller: Caller, analysis_id: str) -> tuple
 
 async def _drawn(request: Request, caller: Caller, analysis_id: str, draw: Callable[..., T], **options: Any) -> T:
     service = service_of(request)
+    check_rate(request, service, caller)
     row, report = await report_of(service, caller, analysis_id)
     return await run_in_threadpool(draw, service.blobs, row, report, **options)
 
@@ -67,16 +69,11 @@ async def get_sound(request: Request, caller: Reader, analysis_id: str) -> Respo
     return Response(await _drawn(request, caller, analysis_id, pictures.encode_sound), media_type="audio/wav")
 
 
-@router.get("/timeline.json")
-async def get_timeline(request: Request, caller: Reader, analysis_id: str) -> dict[str, Any]:
-    """List the stretches of time that stand out, by evidence; empty for a still picture."""
+@router.get("/timeline.json", response_model=TimelineBody)
+async def get_timeline(request: Request, caller: Reader, analysis_id: str) -> TimelineBody:
+    """Give a score for each second of frames, faces and sound, and the stretches of time that stand out."""
     _, report = await report_of(service_of(request), caller, analysis_id)
-    return {
-        "duration_s": report.media.duration_s if report.media else None,
-        "evidence": [
-            {"source": item.source, "spans": to_plain(item.where.spans)} for item in report.evidence if item.where.spans
-        ],
-    }
+    return timeline_of(report)
 
 
 @router.get("/report.json", response_model=ReportBody)

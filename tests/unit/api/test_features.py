@@ -167,7 +167,8 @@ def test_sub_resources_of_a_picture(rig: Rig) -> None:
     page = rig.client.get(f"{place}/report.html")
     assert "How the score adds up" in page.text
     assert rig.client.get(f"{place}/report.json").json()["schema_version"]
-    assert rig.client.get(f"{place}/timeline.json").json() == {"duration_s": None, "evidence": []}
+    empty = {"duration_s": None, "step_s": 1.0, "lanes": [], "evidence": []}
+    assert rig.client.get(f"{place}/timeline.json").json() == empty
     assert rig.client.get(f"{place}/sound.wav").status_code == 404
 
 
