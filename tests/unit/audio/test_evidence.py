@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from detect.evidence.activity import MUSIC_TONALITY, find_spans, hear
+from detect.evidence.activity import MUSIC_TONALITY, find_spans
 from detect.evidence.music import examine as examine_music
 from detect.evidence.speech import LEAST_SPEECH_S, SpeechExaminer, SpliceTable, join_moments
 from detect.evidence.splice import find_contrast, timeline
