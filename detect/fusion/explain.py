@@ -50,8 +50,8 @@ TEXTS = {
     "audio_silent": "The recording is silent: there is nothing to judge.",
     "audio_without_speech": "There is sound but no speech, and only voices are judged.",
     "audio_is_music": "This is music; only voices are judged.",
-    "music_not_judged": "Music is not judged: a model learnt from the public data accused 43 % of real music that it had "
-    "not heard.",
+    "music_not_judged": "Music is not judged: a model learnt from public data accused 43 % of the real music that was "
+    "new to it.",
     # limits
     "unseen_generators": "Generators that differ from all those in training can go unnoticed.",
     "not_a_truth_check": "The score says how the file was made, not whether what it shows is true.",
