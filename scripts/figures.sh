@@ -4,7 +4,7 @@
 # of README.md, docs/ and models/*/README.md. No figure is typed by hand.
 #
 #   scripts/figures.sh                    everything
-#   scripts/figures.sh image audio        only these (image, audio, video, face, attack, audit, quote)
+#   scripts/figures.sh image audio        only these (image, audio, video, face, attack, audit, failures, quote)
 #   scripts/figures.sh quote              only write the documents anew from figures already measured
 #
 # Interrupted runs go on. Runs of ours are kept by fingerprint (weights, thresholds, settings); the peers' runs do not
@@ -26,9 +26,9 @@ fingerprint=$("$witnessmark" bench list detectors | awk -F'|' '$2 ~ /^ ours $/ {
 step() { printf '\n== %s\n' "$1" >&2; }
 bench() { "$witnessmark" bench "$@" >/dev/null; }
 
-measure() {  # kind of media, model folder, peers
-  local kind=$1 model=models/$2 own="$runs/$1-$fingerprint" named=() name
-  shift 2
+measure() {  # kind of media, model folder, most files for peers (0 = all), peers
+  local kind=$1 model=models/$2 most=$3 own="$runs/$1-$fingerprint" named=() name
+  shift 3
   [ -f "$model/config.json" ] || { echo "no $model: $kind is left out" >&2; return 0; }
   step "$kind: ours"
   bench "$kind" --manifest "$data" --split val --detector ours --out "$own"
@@ -36,14 +36,21 @@ measure() {  # kind of media, model folder, peers
     step "$kind: peers"
     for name in "$@"; do named+=(--detector "$name=peer:$name"); done
     bench "$kind" --manifest "$data" --split val --train-split "" --peers "$peers" --peers-code "$code" "${named[@]}" \
-      --out "$runs/$kind-peers"
+      --limit "$most" --out "$runs/$kind-peers"
   fi
   step "$kind: card"
   rm -rf "${runs:?}/$kind"
   local parts=("$own")
-  for name in "$runs/$kind-peers"*/; do [ -d "$name" ] && parts+=("${name%/}"); done
+  if [ "$most" = 0 ] && [ -d "$runs/$kind-peers" ]; then parts+=("$runs/$kind-peers"); fi
   "$witnessmark" bench merge "${parts[@]}" --out "$runs/$kind" --replicates 0 >/dev/null
   bench card "$runs/$kind" --model "$model" --detector ours
+  if [ "$most" != 0 ] && [ -d "$runs/$kind-peers" ]; then
+    step "$kind: ours on the $most files that peers judged"
+    bench "$kind" --manifest "$data" --split val --limit "$most" --detector ours --out "$own-$most"
+    rm -rf "${runs:?}/$kind-$most"
+    "$witnessmark" bench merge "$own-$most" "$runs/$kind-peers" --out "$runs/$kind-$most" >/dev/null
+    cp "$runs/$kind-$most/metrics.json" "$results/$kind-peers.json"
+  fi
 }
 
 attack() {
@@ -64,6 +71,11 @@ audit() {
   cp "$runs/audit-toy/audit.json" "$results/audit-toy.json"
 }
 
+failures() {
+  step "known failures, drawn and judged"
+  "${VENV:-.venv}/bin/python" benchmarks/failures.py
+}
+
 quote() {
   step "documents"
   local sources=() path
@@ -73,15 +85,15 @@ quote() {
   "$witnessmark" bench quote "${documents[@]}" "${sources[@]}"
 }
 
-[ $# -gt 0 ] || set -- image audio face video attack audit quote
+[ $# -gt 0 ] || set -- image audio face video attack audit failures quote
 for part in "$@"; do
   case $part in
-    image) measure image image ferretnet-s tiny-ladeda-wildrf ;;
-    audio) measure audio speech aasist aasist-l aasist-asvspoof5 inc-tssdnet rawgat-st ;;
-    face) measure face face meso4-df meso4-f2f mesoinception-df mesoinception-f2f classnseg ;;
-    video) measure video video ;;
-    attack | audit | quote) "$part" ;;
-    *) echo "unknown part $part (image, audio, face, video, attack, audit, quote)" >&2; exit 2 ;;
+    image) measure image image 0 ferretnet-s tiny-ladeda-wildrf ;;
+    audio) measure audio speech "${AUDIO_PEER_FILES:-80}" aasist aasist-l aasist-asvspoof5 inc-tssdnet rawgat-st ;;
+    face) measure face face 0 meso4-df meso4-f2f mesoinception-df mesoinception-f2f classnseg ;;
+    video) measure video video 0 ;;
+    attack | audit | failures | quote) "$part" ;;
+    *) echo "unknown part $part (image, audio, face, video, attack, audit, failures, quote)" >&2; exit 2 ;;
   esac
 done
 case " $* " in *" quote "*) ;; *) quote ;; esac

@@ -195,6 +195,29 @@ def _audit(source: Mapping[str, Any]) -> str:
     return render_table(audit_table(read_audit(source)))
 
 
+def _failures(source: Mapping[str, Any]) -> str:
+    """Return the table of `benchmarks/failures.py`: what was drawn, what is right, what came out."""
+    rows = tuple(
+        (
+            f"![{line['what']}](../images/failure-{line['name']}.png){{ width=160 }}",
+            line["what"],
+            line["wanted"],
+            line["verdict"].replace("_", " "),
+            number(
+                {
+                    "value": line["authenticity"],
+                    "low": (line["interval"] or [None])[0],
+                    "high": (line["interval"] or [None])[-1],
+                },
+                2,
+            ),
+        )
+        for line in source["failures"]
+    )
+    head = ("", "picture", "right would be", "verdict", "authenticity")
+    return render_table(Table(f"Weights {source['weights_sha256'][:16]}", head, rows))
+
+
 def _origins(source: Mapping[str, Any]) -> str:
     return "\n".join(render_table(table) for table in tables.origin_tables(source))
 
@@ -205,6 +228,7 @@ QUOTES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "audit": _audit,
     "comparison": _comparison,
     "cost": lambda source: render_table(tables.cost_table(source)),
+    "failures": _failures,
     "origins": _origins,
     "ranking": _ranking,
     "slices": lambda source: render_table(tables.slice_table(source)),

@@ -25,13 +25,13 @@ def calibrate(
     ] = None,
     folds: Annotated[int, typer.Option(min=2, help="Groups of origins for the held-out figures.")] = 5,
     miss_rate: Annotated[float, typer.Option(help="Share of fakes that may be called authentic.")] = 0.05,
-    model: Annotated[Path | None, typer.Option(help="Model folder to copy with the new calibration.")] = None,
+    model: Annotated[str, typer.Option(help="Model to copy with the new calibration: its name, or a folder.")] = "",
     model_out: Annotated[Path | None, typer.Option(help="Where the copy goes, e.g. my-models/image.")] = None,
 ) -> None:
     """Fit scores to labelled files of your own.
 
     First score them: witnessmark bench image --manifest mine.csv --split "" --detector ours-cheap --perturbation none
-    --train-split "" --out runs/mine. Then: witnessmark calibrate runs/mine --out runs/mine --model models/image
+    --train-split "" --out runs/mine. Then: witnessmark calibrate runs/mine --out runs/mine --model image
     --model-out my-models/image, and use it with WITNESSMARK_MODELS=my-models.
     """
     from detect.bench.calibrate import CalibrationSettings
@@ -41,8 +41,10 @@ def calibrate(
     block = calibrate_run(run, out, detector=detector, perturbations=tuple(perturbation or ()), settings=settings)
     emit(describe(block))
     tell(f"written: {out}/calibration.json, {out}/reliability.svg")
-    if model is not None and model_out is not None:
-        copy_model(model, model_out, block)
+    if model and model_out is not None:
+        from detect.networks.zoo import find_model
+
+        copy_model(find_model(model).path, model_out, block)
         tell(f"written: {model_out} ({json.dumps(block['id'])})")
-    elif model is not None or model_out is not None:
+    elif model or model_out is not None:
         raise typer.BadParameter("--model and --model-out belong together")

@@ -32,6 +32,7 @@ WHAT_EXTRAS_BRING = {
     "report": "PDF reports",
     "otel": "traces of the service",
     "scale": "scans over many machines",
+    "remote": "files over HTTP and in S3",
     "watermark": "voice watermarks (Perth)",
     "faces": "finding faces in pictures and clips",
     "known": "near-copies of known files",

@@ -1,0 +1,125 @@
+"""MkDocs hook: the parts of the documentation that are made from the program itself, so that they cannot grow stale.
+
+The command's reference comes from its help, the layers from the import contract, and every folder's line from its
+package. `tests/docs` compares the layers as they stand in the file with the contract.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Folders that hold no package, and so no docstring to read.
+PURPOSES = {
+    ".ci": "What continuous integration runs.",
+    ".github": "The same for GitHub, and forms for issues.",
+    "benchmarks": "Scripts that measure speed, capacity and known failures, and the figures they left in `results/`.",
+    "docs": "This documentation; `mkdocs.yml` beside it builds the site.",
+    "examples": "Code to read and copy: a notebook, a plug-in package, a generated picture.",
+    "models": "Data only: one folder a trained model, with card, config, recipe, weights and figures.",
+    "scripts": "What `make` calls.",
+    "tests": "`unit/` mirrors the import paths, `integration/` decodes and trains, `security/` attacks, `e2e/` serves.",
+}
+
+
+def render_command_page() -> str:
+    """Return the reference of the command from the help of every command and sub-command."""
+    from typer.main import get_command
+
+    from detect.cli.app import available, build_app
+
+    parts = [
+        "# Command\n",
+        "Made from the command's own help by `scripts/pages.py`. Exit codes: 0 done; 1 a file could not be judged, or "
+        "the run failed; 2 wrong arguments; 3 a verdict named by `--fail-on` occurred; 130 interrupted.\n",
+        "Completion for bash, zsh, fish and PowerShell: `witnessmark --install-completion`.\n",
+    ]
+    for name, row in available().items():
+        command = get_command(build_app(name)).commands[name]  # type: ignore[attr-defined]
+        parts.append(f"## witnessmark {name}\n\n{row.summary}\n")
+        parts += _describe(command, f"witnessmark {name}")
+    return "\n".join(parts)
+
+
+def _describe(command: object, path: str) -> Iterator[str]:
+    children = getattr(command, "commands", None)
+    if children:
+        for name, child in children.items():
+            yield f"### {path} {name}\n"
+            yield from _describe(child, f"{path} {name}")
+        return
+    text = re.sub(r"\s+", " ", (command.help or "").replace("\b", "")).strip()  # type: ignore[attr-defined]
+    if text:
+        yield f"{_escape(text)}\n"
+    rows = [row for row in (_row(parameter) for parameter in command.params) if row]  # type: ignore[attr-defined]
+    if rows:
+        yield "| | default | |\n| --- | --- | --- |\n" + "\n".join(rows) + "\n"
+
+
+def _row(parameter: object) -> str:
+    if parameter.param_type_name == "argument":  # type: ignore[attr-defined]
+        word = (parameter.metavar or parameter.name).upper()  # type: ignore[attr-defined]
+    else:
+        word = ", ".join([*parameter.opts, *parameter.secondary_opts])  # type: ignore[attr-defined]
+    if word == "--help, -h" or getattr(parameter, "hidden", False):
+        return ""
+    default = parameter.default  # type: ignore[attr-defined]
+    shown = "" if default in (None, "", False) or callable(default) else f"`{getattr(default, 'value', default)}`"
+    return f"| `{word}` | {_escape(shown)} | {_escape(getattr(parameter, 'help', '') or '')} |"
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ").replace("*", "\\*")
+
+
+def render_layers() -> str:
+    """Return the layers of the import contract, top first, as they stand in pyproject.toml."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    return "```text\n" + "\n".join(layers) + "\n```"
+
+
+def render_folders() -> str:
+    """Return every folder that is tracked, with its purpose: a package's first line, or the table above."""
+    rows = ["| folder | purpose |", "| --- | --- |"]
+    tracked = subprocess.run(
+        ["git", "ls-files", "detect", "api"],  # noqa: S607
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
+    packages = sorted({str(Path(path).parent) for path in tracked if path.endswith("__init__.py")})
+    for folder in [*packages, *sorted(PURPOSES)]:
+        if folder in PURPOSES:
+            purpose = PURPOSES[folder]
+        else:
+            source = (ROOT / folder / "__init__.py").read_text(encoding="utf-8")
+            purpose = (ast.get_docstring(ast.parse(source)) or "").split("\n\n")[0].replace("\n", " ")
+        if (ROOT / folder).is_dir():
+            rows.append(f"| `{folder}` | {_escape(purpose)} |")
+    return "\n".join(rows)
+
+
+def fill(text: str, name: str, content: str) -> str:
+    """Return the text with the block between `<!-- name -->` and `<!-- /name -->` replaced."""
+    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    if not pattern.search(text):
+        raise ValueError(f"no block {name}")
+    return pattern.sub(lambda match: f"{match[1]}{content}\n{match[2]}", text)
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Return a page's text with its generated parts (called by MkDocs for every page)."""
+    if page.file.src_uri == "reference/command.md":
+        return render_command_page()
+    if page.file.src_uri == "explain/layers.md":
+        return fill(fill(markdown, "layers", render_layers()), "folders", render_folders())
+    return markdown
