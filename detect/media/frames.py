@@ -343,7 +343,7 @@ class _Decoder:
             self.notes.add("hdr_to_sdr")
             pixels = to_sdr(frame)
         else:
-            pixels = frame.to_ndarray(format="rgb24")
+            pixels = frame.reformat(format="rgb24", threads=1).to_ndarray()
         rotation = int(getattr(frame, "rotation", 0) or 0) % 360
         if rotation:
             self.notes.add("turned_upright")

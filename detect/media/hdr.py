@@ -26,7 +26,7 @@ def is_hdr(frame: Any) -> bool:
 
 def to_sdr(frame: Any) -> UInt8Array:
     """Return an HDR frame as (H, W, 3) uint8 sRGB: linear light, BT.709 primaries, highlights rolled off."""
-    values = frame.reformat(format="rgb48le").to_ndarray().astype(np.float32) / 65535.0
+    values = frame.reformat(format="rgb48le", threads=1).to_ndarray().astype(np.float32) / 65535.0
     linear = pq_to_linear(values) if int(frame.color_trc) == PQ else hlg_to_linear(values)
     linear = np.clip(linear @ _BT2020_TO_BT709.T, 0.0, None)
     rolled = np.where(linear <= 0.8, linear, 0.8 + 0.2 * np.tanh((linear - 0.8) / 0.8))

@@ -77,10 +77,9 @@ def test_a_clip_without_video_is_too_short(tmp_path: Path) -> None:
 
     sink = io.BytesIO()
     with av.open(sink, "w", format="matroska") as out:
-        track = out.add_stream("aac", rate=16_000)
+        track = out.add_stream("aac", rate=16_000, layout="mono")
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
         frame.sample_rate, frame.pts = 16_000, 0
-        track.layout = "mono"
         out.mux(track.encode(frame))
         out.mux(track.encode(None))
     path = tmp_path / "sound.mkv"

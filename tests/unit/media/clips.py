@@ -61,7 +61,7 @@ def make_clip(
         track: Any = out.add_stream(codec, rate=rate, options=options or {})
         track.width, track.height, track.pix_fmt, track.codec_context.gop_size = *size, pixel_format, gop
         track.time_base = track.codec_context.time_base = 1 / rate
-        voice: Any = out.add_stream("aac", rate=16_000) if sound else None
+        voice: Any = out.add_stream("aac", rate=16_000, layout="mono") if sound else None
         for number in range(frames):
             pixels = draw(number) if draw else picture(number, width=size[0], height=size[1])
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
@@ -73,7 +73,6 @@ def make_clip(
             seconds = np.arange(int(16_000 * frames / fps)) / 16_000
             tone = (0.2 * np.sin(2 * np.pi * 220 * seconds)).astype(np.float32)[None]
             shaper = av.AudioResampler("fltp", "mono", 16_000, 1024)
-            voice.layout = "mono"
             block = av.AudioFrame.from_ndarray(tone, format="fltp", layout="mono")
             block.sample_rate, block.pts = 16_000, 0
             for part in [*shaper.resample(block), *shaper.resample(None)]:
