@@ -1,12 +1,16 @@
-"""A recording for pages: its waveform as SVG and its spectrogram as PNG, with the flagged seconds marked on both."""
+"""A recording for pages: its waveform as SVG and its spectrogram as PNG, with the flagged seconds marked on both, and a
+player whose sound lies in the page itself."""
 
 from __future__ import annotations
 
+import io
+from dataclasses import dataclass
 from html import escape
 
 import numpy as np
 
-from detect.render.pictures import png_uri
+from detect.render import words
+from detect.render.pictures import data_uri, png_uri
 from detect.types import Float32Array, Report, Span, UInt8Array
 
 WIDTH, HEIGHT = 900, 120
@@ -20,27 +24,71 @@ SHOWN = {"spliced": "#b42318", "synthetic": "#d97706"}
 """Labels of spans that are marked, with their colours; the rest of the recording stays plain."""
 
 
-def render_audio_section(report: Report, waveform: Float32Array, *, sample_rate_hz: int) -> str:
-    """Return an HTML fragment with waveform and spectrogram of a recording; safe to put into the report's page.
+MOST_SHOWN_S = 1800.0
+"""Longer recordings get the time axis only: their waveform would be a grey block."""
+
+MOST_PLAYED_S = 600.0
+"""Longer recordings get no player: ten minutes are about 3 MB of the page."""
+
+MOST_BUTTONS = 12
+
+
+@dataclass(frozen=True)
+class Sound:
+    """What a page may show of a recording: the judged channel (samples,) in [-1, 1] and its rate."""
+
+    waveform: Float32Array
+    sample_rate_hz: int
+
+
+def render_audio_section(report: Report, sound: Sound) -> str:
+    """Return an HTML fragment with waveform, spectrogram and player; safe to put into the report's page.
 
     Args:
         report: Its `audio.speech` evidence gives the spans.
-        waveform: (samples,) in [-1, 1]; the channel that was judged.
-        sample_rate_hz: Rate of `waveform`.
+        sound: The channel that was judged.
     """
     evidence = report.find("audio.speech")
     spans = evidence.where.spans if evidence is not None else ()
-    duration_s = max(len(waveform) / sample_rate_hz, 1e-9)
-    marks = "".join(_mark(span, duration_s) for span in spans if span.label in SHOWN)
-    picture = png_uri(spectrogram_rgba(waveform))
+    duration_s = max(len(sound.waveform) / sound.sample_rate_hz, 1e-9)
+    flagged = [span for span in spans if span.label in SHOWN]
+    marks = "".join(_mark(span, duration_s) for span in flagged)
+    picture = png_uri(spectrogram_rgba(sound.waveform))
+    legend = "Coloured stretches were flagged." if flagged else "No stretch was flagged."
     return (
-        '<figure class="audio"><svg role="img" viewBox="0 0 '
+        '<figure class="audio" data-audio><svg role="img" viewBox="0 0 '
         f'{WIDTH} {2 * HEIGHT}" aria-label="Waveform and spectrogram, {duration_s:.1f} seconds">'
-        f'<path d="{waveform_path(waveform)}" fill="#475467"/>'
+        f'<path d="{waveform_path(sound.waveform)}" class="wave"/>'
         f'<image href="{picture}" y="{HEIGHT}" width="{WIDTH}" height="{HEIGHT}" preserveAspectRatio="none"/>'
-        f"{marks}</svg><figcaption>Waveform above, spectrogram to {sample_rate_hz / 2000:g} kHz below; "
-        f"coloured stretches were flagged.</figcaption></figure>"
+        f'{marks}<line class="cursor" x1="0" y1="0" x2="0" y2="{2 * HEIGHT}" hidden=""/></svg>'
+        f'<p class="ends" aria-hidden="true"><span>0:00.0</span><span>{words.clock(duration_s)}</span></p>'
+        f"{_player(sound, flagged)}"
+        f"<figcaption>Waveform above, spectrogram to {sound.sample_rate_hz / 2000:g} kHz below. {legend} "
+        "A flag is a hint where to listen, not proof.</figcaption></figure>"
     )
+
+
+def _player(sound: Sound, flagged: list[Span]) -> str:
+    """Return the player and a button for each flagged stretch; nothing for long recordings."""
+    if len(sound.waveform) > MOST_PLAYED_S * sound.sample_rate_hz:
+        return ""
+    buttons = "".join(
+        f'<button type="button" data-seek="{span.start_s:.2f}">{words.clock(span.start_s)} '
+        f"{escape(str(span.label))}</button>"
+        for span in flagged[:MOST_BUTTONS]
+    )
+    row = f'<p class="seek" hidden>Play from: {buttons}</p>' if buttons else ""
+    return f'<audio controls preload="metadata" src="{sound_uri(sound)}"></audio>{row}'
+
+
+def sound_uri(sound: Sound) -> str:
+    """Return the sound as an MP3 data URI, encoded from samples: nothing of the original file's bytes survives."""
+    import soundfile
+
+    sink = io.BytesIO()
+    samples = np.clip(sound.waveform, -1.0, 1.0)
+    soundfile.write(sink, samples, sound.sample_rate_hz, format="MP3", subtype="MPEG_LAYER_III")
+    return data_uri(sink.getvalue(), mime="audio/mpeg")
 
 
 def waveform_path(waveform: Float32Array, *, width: int = WIDTH, height: int = HEIGHT) -> str:

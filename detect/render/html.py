@@ -20,6 +20,7 @@ import numpy as np
 from markupsafe import Markup, escape
 
 from detect.render import levels, words
+from detect.render.audio import Sound
 from detect.render.heatmap import palette
 from detect.render.view import ReportView, build_view
 from detect.text import clean_text
@@ -34,11 +35,13 @@ _MIN_MAX_SIDE = 320
 
 @dataclass(frozen=True)
 class PageItem:
-    """One Report and, when the page is to show them, its upright picture as (H, W, 3) uint8 or stills of its clip."""
+    """One Report and, when the page is to show them, its upright picture as (H, W, 3) uint8, stills of its clip, or its
+    sound."""
 
     report: Report
     pixels_rgb: UInt8Array | None = None
     stills: Sequence[tuple[float, UInt8Array]] = ()
+    sound: Sound | None = None
 
 
 def format_page(
@@ -66,6 +69,7 @@ def format_page(
             pixels_rgb=item.pixels_rgb,
             max_side=max_side,
             stills=item.stills,
+            sound=item.sound,
         )
         for number, item in enumerate(items, start=1)
     ]

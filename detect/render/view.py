@@ -10,6 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from detect.render import pictures, words
+from detect.render.audio import Sound, render_audio_section
 from detect.render.clip import ClipView, build_clip
 from detect.render.heatmap import HeatMapAnnotator
 from detect.render.json import dumps
@@ -76,6 +77,7 @@ class ReportView:
     pipeline: tuple[tuple[str, str], ...]
     json_uri: Markup
     clip: ClipView | None
+    sound: Markup | None
 
 
 def build_view(
@@ -85,6 +87,7 @@ def build_view(
     pixels_rgb: UInt8Array | None = None,
     max_side: int = 1200,
     stills: Sequence[tuple[float, UInt8Array]] = (),
+    sound: Sound | None = None,
 ) -> ReportView:
     """Prepare one Report for a page.
 
@@ -94,6 +97,7 @@ def build_view(
         pixels_rgb: The upright picture, (H, W, 3) uint8, when the page is to show it with its heat map.
         max_side: Longer side in pixels to which the shown picture is shrunk.
         stills: Frames of a clip to show beside its time axis, (seconds, (H, W, 3) uint8) each.
+        sound: The judged channel of a recording, when the page is to show and play it.
     """
     shown = pictures.shrink(pixels_rgb, max_side=max_side) if pixels_rgb is not None else None
     media = report.media
@@ -120,6 +124,7 @@ def build_view(
         ),
         pipeline=tuple(flat_lines(report.pipeline)),
         clip=build_clip(report, stills),
+        sound=Markup(render_audio_section(report, sound)) if sound is not None else None,  # noqa: S704 - escaped there
         json_uri=Markup(pictures.data_uri(dumps(report, is_pretty=True).encode(), mime="application/json")),  # noqa: S704
     )
 

@@ -54,6 +54,28 @@ for (const figure of document.querySelectorAll("[data-clip]")) {
   show();
 }
 
+// The player of a recording: a cursor over waveform and spectrogram, and buttons that play the flagged stretches.
+for (const figure of document.querySelectorAll("[data-audio]")) {
+  const player = figure.querySelector("audio");
+  const cursor = figure.querySelector(".cursor");
+  const seek = figure.querySelector(".seek");
+  if (!player) continue;
+  player.addEventListener("timeupdate", () => {
+    const at = (900 * player.currentTime) / (player.duration || 1);
+    cursor.setAttribute("x1", at);
+    cursor.setAttribute("x2", at);
+    cursor.removeAttribute("hidden");
+  });
+  if (!seek) continue;
+  for (const button of seek.querySelectorAll("button")) {
+    button.addEventListener("click", () => {
+      player.currentTime = Number(button.dataset.seek);
+      player.play();
+    });
+  }
+  seek.hidden = false;
+}
+
 let closed = [];
 addEventListener("beforeprint", () => {
   closed = [...document.querySelectorAll("details:not([open], .bulky)")];
