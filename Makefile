@@ -1,5 +1,5 @@
 # The words of daily work; CI uses the same. Every target sets up what it needs.
-.PHONY: setup check fix test serve docs bench demo schema smoke
+.PHONY: setup check fix test serve docs bench figures demo schema smoke
 
 VENV ?= .venv
 PYTHON := $(VENV)/bin/python
@@ -7,9 +7,10 @@ PYTHON := $(VENV)/bin/python
 setup:  ## Virtual environment with the project, editable, and all tools.
 	bash scripts/setup.sh
 
-check: setup  ## Format, lint, types, layers; changes nothing.
+check: setup  ## Format, lint, spelling, types, layers; changes nothing.
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/codespell
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
@@ -35,4 +36,9 @@ bench: setup  ## Measure the picture model on the developers' val files.
 serve: setup  ## Run the HTTP API and the page on this machine.
 	$(VENV)/bin/witnessmark serve
 
-docs: schema  ## Write the generated pages of docs/.
+docs: schema  ## Build the documentation into out/site; every warning is an error.
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --quiet
+	@echo "out/site/index.html; search works behind: $(PYTHON) -m http.server -d out/site"
+
+figures: setup  ## Measure the models on the developers' val files; write every figure that a document quotes.
+	bash scripts/figures.sh

@@ -9,9 +9,10 @@ step "setup (installs PyTorch and more: minutes the first time)"
 bash scripts/setup.sh dev
 bin=${VENV:-.venv}/bin
 
-step "format, lint, types, layers"
+step "format, lint, spelling, types, layers"
 "$bin/ruff" format --check .
 "$bin/ruff" check .
+"$bin/codespell"
 "$bin/mypy"
 "$bin/lint-imports" --no-cache
 

@@ -31,6 +31,8 @@ _BLOCK = re.compile(
     re.DOTALL,
 )
 _OURS = "ours"
+NOT_MEASURED = "*Not measured yet for these weights: `scripts/figures.sh` does.*"
+"""Stands where a model folder holds no figures of the bench, as after a training run."""
 
 
 def quote_files(files: Sequence[Path], sources: Mapping[str, Path], *, is_dry: bool = False) -> list[Path]:
@@ -95,6 +97,8 @@ def quote(source: Mapping[str, Any], what: str, *, only: Sequence[str] = ()) -> 
     """
     if what not in QUOTES:
         raise ConfigError(f"cannot quote {what!r}; there are: {', '.join(sorted(QUOTES))}")
+    if not any(key in source for key in ("results", "conditions", "failures")):
+        return NOT_MEASURED
     return QUOTES[what](_keep(source, only))
 
 
@@ -105,7 +109,7 @@ def _keep(source: Mapping[str, Any], only: Sequence[str]) -> Mapping[str, Any]:
     if not results:
         known = ", ".join(sorted({cell["detector"] for cell in source["results"]}))
         raise ConfigError(f"no figures of {', '.join(only)} here (there are: {known})")
-    pairs = [line for line in source["comparisons"] if line["first"] in only and line["second"] in only]
+    pairs = [line for line in source.get("comparisons", ()) if line["first"] in only and line["second"] in only]
     return {**source, "results": results, "comparisons": pairs}
 
 
@@ -123,12 +127,12 @@ def _ranking(source: Mapping[str, Any]) -> str:
 def _comparison(source: Mapping[str, Any]) -> str:
     """Return the pairs with ours, ours first."""
     lines = []
-    for line in source["comparisons"]:
+    for line in source.get("comparisons", ()):
         if line["second"] == _OURS:
             lines.append(_turned(line))
         elif line["first"] == _OURS:
             lines.append(line)
-    return render_table(tables.comparison_table({**source, "comparisons": lines or source["comparisons"]}))
+    return render_table(tables.comparison_table({**source, "comparisons": lines or source.get("comparisons", ())}))
 
 
 def _turned(line: Mapping[str, Any]) -> dict[str, Any]:
