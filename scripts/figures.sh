@@ -59,7 +59,7 @@ attack() {
   [ -n "$code" ] && transfer=(--peers "$peers" --peers-code "$code" --detector ferretnet-s=peer:ferretnet-s
     --detector tiny-ladeda-wildrf=peer:tiny-ladeda-wildrf)
   bench image --manifest "$data" --split val --limit 40 --train-split "" --attack ours --epsilon 0 --epsilon 1 \
-    --epsilon 2 --epsilon 4 --detector ours=ours-cheap "${transfer[@]}" --out "$runs/attack-$fingerprint"
+    --epsilon 2 --epsilon 4 --detector ours --detector ours-cheap "${transfer[@]}" --out "$runs/attack-$fingerprint"
   cp "$runs/attack-$fingerprint/metrics.json" "$results/attack.json"
 }
 
