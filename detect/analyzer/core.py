@@ -160,7 +160,7 @@ class Analyzer:
                 from detect.evidence.speech import SpeechExaminer
 
                 self._speech_examiner = SpeechExaminer.load(
-                    device=self.settings.device, models_dir=self.settings.models_dir
+                    device=self.settings.device, models_dir=self.settings.models_dir, schedule=self.engine.run
                 )
             return self._speech_examiner
 

@@ -17,6 +17,7 @@ from detect.evidence.splice import Contrast, find_contrast, timeline
 from detect.evidence.windows import Window, plan_windows, read_windows
 from detect.fusion import Calibration, reason, sigmoid
 from detect.networks.audio.speech_scorer import SpeechScorer
+from detect.networks.batches import Schedule, run_here
 from detect.networks.zoo import find_model
 from detect.types import DecodedAudio, Evidence, Finding, Interval, ModelRef, Reason, Span, Status, Where
 
@@ -105,9 +106,14 @@ class SpeechExaminer:
 
     @classmethod
     def load(
-        cls, name: str | os.PathLike[str] = "speech", *, device: str = "auto", models_dir: Path | None = None
+        cls,
+        name: str | os.PathLike[str] = "speech",
+        *,
+        device: str = "auto",
+        models_dir: Path | None = None,
+        schedule: Schedule = run_here,
     ) -> SpeechExaminer:
-        """Load the shipped speech model, or one by name or folder.
+        """Load the shipped speech model, or one by name or folder; `schedule` brings windows to the net.
 
         Raises:
             UnknownModelError: No such model.
@@ -117,7 +123,7 @@ class SpeechExaminer:
         block = folder.config["calibration"]
         window = block["window"]
         return cls(
-            SpeechScorer(folder, device=device),
+            SpeechScorer(folder, device=device, schedule=schedule),
             Calibration.from_config(block),
             window_calibration=(float(window["slope"]), float(window["intercept"]), float(window["cap"])),
             splices=SpliceTable.from_config(block.get("splice", ())),

@@ -1,47 +1,63 @@
-"""A loaded speech model: 16 kHz windows in, logits out; and its gate: where in a recording somebody speaks."""
+"""A loaded speech model: 16 kHz windows in, logits out; and its gate: where in a recording somebody speaks.
+
+Two runners give the same answer (tested to 1e-3): torch on a GPU, and ONNX Runtime on a CPU, where a window takes 17 ms
+against 29 ms.
+"""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
+from detect.networks.batches import Schedule, run_here
 from detect.networks.device import pick_device
+from detect.networks.graphs import cached_graph, open_session
 from detect.networks.zoo import ModelFolder, find_model
 from detect.types import Float32Array
 
 Float64Array = npt.NDArray[np.float64]
 
 BATCH = 16
-"""Windows at once: 16 of them keep the caches of one core busy; more only cost memory."""
+"""Windows at once for torch; ONNX Runtime takes one, so that a window's logit never depends on its company."""
 
 
 class SpeechScorer:
     """Holds the net on its device; safe to call from several threads."""
 
-    def __init__(self, folder: ModelFolder, *, device: str = "auto") -> None:
+    def __init__(
+        self, folder: ModelFolder, *, device: str = "auto", runner: str = "auto", schedule: Schedule = run_here
+    ) -> None:
         """Load and verify the weights of a model folder.
+
+        Args:
+            folder: The model.
+            device: `auto`, `cpu`, `cuda` or `cuda:N`.
+            runner: `torch`, `onnx`, or `auto`: ONNX Runtime on a CPU, torch else.
+            schedule: Brings windows to the net; see `detect.networks.batches`.
 
         Raises:
             WeightsMismatchError: The weights are not those that its config names.
         """
         import torch
-        from safetensors.torch import load_file
 
-        from detect.networks.audio.speech import SpeechNet
+        from detect.networks.audio.speech_graph import load_speech_net
 
         folder.verify()
         self.device = pick_device(device)
-        net = SpeechNet.from_options(folder.config["options"])
-        state = {key: value.float() for key, value in load_file(folder.weights).items()}
-        net.load_state_dict(state, strict=True)
-        self._net = net.eval().requires_grad_(False).to(self.device)
-        self._gate = self._net.gate.to("cpu")
+        self._schedule = schedule
         self._lock = threading.Lock()
         self._torch = torch
+        net = load_speech_net(folder)
+        self._gate = net.gate
+        is_onnx = runner == "onnx" or (runner == "auto" and self.device == "cpu")
+        self.batch = 1 if is_onnx else BATCH
+        self._forward = self._onnx(folder) if is_onnx else self._on_torch(net.to(self.device))
+        self._gate.to("cpu")
 
     def score(self, windows: Float32Array) -> Float64Array:
         """Return one logit a window.
@@ -49,20 +65,43 @@ class SpeechScorer:
         Args:
             windows: (windows, samples) float32 at 16 kHz, in [-1, 1].
         """
-        torch = self._torch
-        logits: list[Float64Array] = []
-        for start in range(0, len(windows), BATCH):
-            part = torch.from_numpy(np.ascontiguousarray(windows[start : start + BATCH])).to(self.device)
-            with self._lock, torch.inference_mode():
-                logits.append(self._net(part).double().cpu().numpy())
-        return np.concatenate(logits) if logits else np.zeros(0)
+        return np.array(self._schedule(self, list(windows)), dtype=np.float64)
+
+    def group(self, item: Float32Array) -> Hashable:
+        """Return the length: windows of one length share a call."""
+        return item.shape
+
+    def run(self, items: Sequence[Float32Array]) -> Sequence[float]:
+        """Return the logits of one call's windows."""
+        return self._forward(np.ascontiguousarray(np.stack(items)))
 
     def activity(self, waveform: Float32Array) -> Float32Array:
         """Return the probability of speech for each 32 ms of a wave (samples,) at 16 kHz."""
         with self._lock:
             return cast(Float32Array, self._gate(self._torch.from_numpy(waveform)).numpy())
 
+    def _onnx(self, folder: ModelFolder) -> Callable[[Float32Array], list[float]]:
+        session = open_session(cached_graph(folder), threads=0 if self._schedule is run_here else 1)
+        return lambda windows: [float(session.run(None, {"window": row[None]})[0][0]) for row in windows]
 
-def load(name_or_folder: str | Path = "speech", *, device: str = "auto", folder: Path | None = None) -> SpeechScorer:
+    def _on_torch(self, net: Callable[..., object]) -> Callable[[Float32Array], list[float]]:
+        torch = self._torch
+
+        def forward(windows: Float32Array) -> list[float]:
+            part = torch.from_numpy(windows).to(self.device)
+            with self._lock, torch.inference_mode():
+                return cast(list[float], net(part).double().cpu().tolist())  # type: ignore[attr-defined]
+
+        return forward
+
+
+def load(
+    name_or_folder: str | Path = "speech",
+    *,
+    device: str = "auto",
+    folder: Path | None = None,
+    runner: str = "auto",
+    schedule: Schedule = run_here,
+) -> SpeechScorer:
     """Return the scorer of a speech model by name or folder."""
-    return SpeechScorer(find_model(name_or_folder, folder=folder), device=device)
+    return SpeechScorer(find_model(name_or_folder, folder=folder), device=device, runner=runner, schedule=schedule)

@@ -6,7 +6,7 @@ import torch
 
 from detect.errors import ConfigError
 from detect.networks.device import pick_device
-from detect.networks.image.onnx_runner import cached_graph
+from detect.networks.graphs import cached_graph
 from detect.networks.image.patch_net import create
 from detect.networks.image.patch_scorer import load
 from detect.networks.zoo import find_model, list_models
