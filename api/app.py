@@ -25,7 +25,7 @@ from api.jobs.worker import Judge, Worker
 from api.keys import KeyStore
 from api.metrics import Metrics
 from api.middleware import Envelope
-from api.openapi import describe
+from api.openapi import allowed_methods, describe
 from api.page import STATIC
 from api.ratelimit import Limiter
 from api.remote import RemoteFetcher
@@ -143,7 +143,7 @@ def create_app(settings: Settings | None = None, *, service: Service | None = No
         separate_input_output_schemas=False,
     )
     app.state.service = service
-    problems.install(app)
+    problems.install(app, lambda request: allowed_methods(app, request.url.path))
     for module in (analyses, views, batches, provenance, models, keys, health, page):
         app.include_router(module.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")

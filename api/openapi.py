@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from fastapi import FastAPI
@@ -17,6 +18,9 @@ _COMMON = {
     "401": "No valid key.",
     "403": "Not allowed for this key, this page, or switched off.",
     "404": "Not there, or not yours.",
+    "408": "The body took too long to arrive.",
+    "409": "Not finished yet, or failed: there is nothing to show.",
+    "410": "Erased in time.",
     "413": "Too large.",
     "415": "Not a kind of file or body that is read here.",
     "421": "Not a host name of this service.",
@@ -56,7 +60,34 @@ def _build(app: FastAPI) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for operation in operations.values():
             _add_problems(path, operation)
+    for path, parameter in (("/v1/analyses", "analysis_id"), ("/v1/batches", "batch_id")):
+        _add_links(document["paths"], path, parameter)
     return document
+
+
+def allowed_methods(app: FastAPI, path: str) -> list[str]:
+    """Return the methods that the document knows for a path, sorted; none for a path that it does not know."""
+    for template, operations in app.openapi()["paths"].items():
+        pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(template))
+        if re.fullmatch(pattern, path):
+            return sorted(method.upper() for method in operations)
+    return []
+
+
+def _add_links(paths: dict[str, Any], made_by: str, parameter: str) -> None:
+    """Say what can be asked about a thing once it is made."""
+    links = {
+        operation["operationId"]: {
+            "operationId": operation["operationId"],
+            "parameters": {parameter: "$response.body#/id"},
+        }
+        for path, operations in paths.items()
+        if path.startswith(f"{made_by}/{{")
+        for operation in operations.values()
+    }
+    for status, answer in paths[made_by]["post"]["responses"].items():
+        if status in ("200", "202"):
+            answer["links"] = links
 
 
 def _add_problems(path: str, operation: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -95,8 +95,13 @@ def render(request: Request, problem: ProblemError) -> Response:
     return JSONResponse(body, problem.status, headers=problem.headers, media_type=MEDIA_TYPE)
 
 
-def install(app: FastAPI) -> None:
-    """Let every error of the application end as a problem."""
+def install(app: FastAPI, methods_of: Callable[[Request], Sequence[str]]) -> None:
+    """Let every error of the application end as a problem.
+
+    Args:
+        app: The application.
+        methods_of: The methods that are allowed at the address of a call.
+    """
 
     @app.exception_handler(ProblemError)
     async def _problem(request: Request, error: ProblemError) -> Response:
@@ -116,7 +121,10 @@ def install(app: FastAPI) -> None:
             404: "there is nothing at this address",
             405: "this address does not know that method",
         }.get(error.status_code, _title(error.status_code))
-        return render(request, ProblemError(error.status_code, code, detail, headers=error.headers))
+        headers = dict(error.headers or {})
+        if error.status_code == 405 and (methods := methods_of(request)):
+            headers["Allow"] = ", ".join(methods)  # of all routes at this address, not only of the first
+        return render(request, ProblemError(error.status_code, code, detail, headers=headers))
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(request: Request, error: RequestValidationError) -> Response:

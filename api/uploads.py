@@ -21,6 +21,9 @@ from api.problems import ProblemError
 from api.schemas import UrlRequest
 from detect.media.source import display_name
 
+FILE_ONLY = frozenset({"file"})
+SUBMISSION = FILE_ONLY | {"webhook_url", "zero_retention"}
+PAGE_FORM = SUBMISSION | {"url"}
 _FORM_SLACK_BYTES = 64 * 1024  # boundaries, headers and small fields around the file
 MAX_JSON_BYTES = 64 * 1024
 MAX_IDEMPOTENCY_KEY_CHARACTERS = 255
@@ -62,7 +65,9 @@ def too_large(max_bytes: int) -> ProblemError:
 
 
 @contextlib.asynccontextmanager
-async def read_upload(request: Request, max_bytes: int, timeout_s: float) -> AsyncIterator[Upload]:
+async def read_upload(
+    request: Request, max_bytes: int, timeout_s: float, fields: frozenset[str] = FILE_ONLY
+) -> AsyncIterator[Upload]:
     """Read a multipart form with one file in the field `file`; larger files wait on disk, not in memory.
 
     Raises:
@@ -75,24 +80,26 @@ async def read_upload(request: Request, max_bytes: int, timeout_s: float) -> Asy
     except HTTPException as error:
         raise ProblemError(422, "invalid_form", "the multipart form cannot be read, or has too many parts") from error
     try:
-        yield _upload_of(form)
+        yield _upload_of(form, fields)
     finally:
         await form.close()
 
 
-def _upload_of(form: FormData) -> Upload:
+def _upload_of(form: FormData, fields: frozenset[str]) -> Upload:
+    if unknown := set(form) - fields:
+        raise ProblemError(422, "invalid_form", f"expected only {', '.join(sorted(fields))}; {len(unknown)} more came")
     file = form.get("file")
     if not isinstance(file, UploadFile):
         raise ProblemError(422, "invalid_form", "expected one file in the form field 'file'")
     webhook = form.get("webhook_url")
     private = form.get("zero_retention", "false")
-    if str(private).lower() not in ("true", "false", "1", "0"):
+    if private not in ("true", "false"):
         raise ProblemError(422, "invalid_form", "zero_retention must be true or false")
     return Upload(
         stream=file.file,
         name=display_name(file.filename or "file"),
         webhook_url=str(webhook) if webhook else None,
-        zero_retention=str(private).lower() in ("true", "1"),
+        zero_retention=private == "true",
         url=str(form.get("url") or "").strip(),
         is_chosen=bool(file.filename),
     )

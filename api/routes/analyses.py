@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from dataclasses import replace
 from typing import Annotated, Any
@@ -19,12 +17,22 @@ from api.problems import ProblemError, not_found
 from api.schemas import AnalysisBody, AnalysisPage, StatusWord, UrlRequest, analysis_body
 from api.security import Caller, check_rate, requires
 from api.state import Service, service_of
-from api.uploads import MAX_JSON_BYTES, Upload, parse_url_request, read_body, read_upload, replay_of
+from api.uploads import (
+    MAX_JSON_BYTES,
+    PAGE_FORM,
+    SUBMISSION,
+    Upload,
+    parse_url_request,
+    read_body,
+    read_upload,
+    replay_of,
+)
 
 router = APIRouter(prefix="/v1/analyses", tags=["analyses"])
 
 RETRY_AFTER_S = 2
 Analyst = Annotated[Caller, Depends(requires("analyze"))]
+Cursor = Annotated[str | None, Query(pattern="^an_[0-9a-f]{31}$", description="`next_cursor` of the part before.")]
 Reader = Annotated[Caller, Depends(requires("read"))]
 
 _SUBMIT_BODY: dict[str, Any] = {
@@ -92,17 +100,16 @@ async def submit_analysis(request: Request, caller: Analyst) -> Response:
 async def list_analyses(
     request: Request,
     caller: Reader,
-    cursor: Annotated[str | None, Query(max_length=100)] = None,
+    cursor: Cursor = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     status: StatusWord | None = None,
 ) -> AnalysisPage:
     """List one's own analyses, newest first."""
     store = service_of(request).store
-    before = None if cursor is None else decode_cursor(cursor)
-    rows = await run_in_threadpool(store.page, caller.sees, before=before, limit=limit + 1, status=status)
+    rows = await run_in_threadpool(store.page, caller.sees, before=cursor, limit=limit + 1, status=status)
     is_more = len(rows) > limit
     items = [analysis_body(row, is_full=False) for row in rows[:limit]]
-    return AnalysisPage(items=items, next_cursor=encode_cursor(items[-1].id) if is_more else None)
+    return AnalysisPage(items=items, next_cursor=items[-1].id if is_more else None)
 
 
 @router.get("/{analysis_id}", response_model=AnalysisBody)
@@ -207,7 +214,8 @@ async def submit_file(
 ) -> tuple[Analysis, bool]:
     """Take a multipart form; returns the analysis and whether an earlier call has made it."""
     settings = service.settings
-    async with read_upload(request, settings.max_upload_bytes, settings.upload_timeout_s) as upload:
+    fields = PAGE_FORM if is_page else SUBMISSION
+    async with read_upload(request, settings.max_upload_bytes, settings.upload_timeout_s, fields) as upload:
         check_urls(service, webhook_url=upload.webhook_url)
         job = NewJob(
             owner=caller.owner, id=job_id, webhook_url=upload.webhook_url, zero_retention=upload.zero_retention
@@ -277,23 +285,3 @@ def _answer(row: Analysis, headers: dict[str, str], waited: bool) -> Response:
     if not is_done:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     return JSONResponse(body.model_dump(mode="json"), 200 if is_done else 202, headers=headers)
-
-
-def encode_cursor(last_id: str) -> str:
-    """Return the opaque cursor that goes on after an id."""
-    return base64.urlsafe_b64encode(last_id.encode()).decode().rstrip("=")
-
-
-def decode_cursor(cursor: str) -> str:
-    """Return the id in a cursor.
-
-    Raises:
-        ProblemError: 422, it is none of ours.
-    """
-    try:
-        last_id = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
-    except (binascii.Error, ValueError) as error:
-        raise ProblemError(422, "invalid_cursor", "the cursor is not one of this service") from error
-    if not re.fullmatch(r"an_[0-9a-f]{31}", last_id):
-        raise ProblemError(422, "invalid_cursor", "the cursor is not one of this service")
-    return last_id

@@ -83,7 +83,7 @@ async def erase(request: Request, analysis_id: str) -> Response:
 
 
 @router.get("/history")
-async def history(request: Request, cursor: Annotated[str | None, Query(max_length=100)] = None) -> Response:
+async def history(request: Request, cursor: analyses.Cursor = None) -> Response:
     """List one's own checks."""
     caller = await identify(request)
     if caller is None:

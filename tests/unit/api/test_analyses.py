@@ -107,7 +107,7 @@ def test_list_filters_by_status(rig: Rig) -> None:
 
 def test_foreign_cursor_is_refused(rig: Rig) -> None:
     answer = rig.client.get("/v1/analyses", params={"cursor": "AAAA"})
-    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_cursor")
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
 
 
 def test_erasing_removes_result_and_file(rig: Rig) -> None:
