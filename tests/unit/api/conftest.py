@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import shutil
-from collections.abc import Callable, Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 from PIL import Image
 
 from api.app import create_app, make_service
 from api.database import Database
-from api.remote import RemoteFetcher
+from api.remote import RemoteFetcher, RemoteFile, UrlUnreachableError
 from api.settings import Settings
 from api.state import Service
 from tests.unit.api.fake import FakeAnalyzer
@@ -47,6 +51,45 @@ class Rig:
             files={"file": (name, png() if content is None else content)},
             headers={"Prefer": "wait=10", **{key.replace("_", "-"): value for key, value in headers.items()}},
         )
+
+
+@contextlib.contextmanager
+def serving(service: Service) -> Iterator[str]:
+    """Serve on a free port of loopback; gives the address."""
+    config = uvicorn.Config(create_app(service=service), host="127.0.0.1", port=0, log_config=None, lifespan="on")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+class Net(RemoteFetcher):
+    """A fetcher whose network is a table; forms are still checked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.files: dict[str, bytes] = {}
+        self.posted: list[tuple[str, bytes, dict[str, str]]] = []
+        self.answer: tuple[int, Mapping[str, str]] = (204, {})
+
+    @contextlib.contextmanager
+    def fetch(self, url: str) -> Iterator[RemoteFile]:
+        """Give a file of the table."""
+        self.check(url)
+        if url not in self.files:
+            raise UrlUnreachableError("the URL could not be fetched")
+        yield RemoteFile(io.BytesIO(self.files[url]), url.rsplit("/", 1)[-1])
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str]]:
+        """Keep what is sent."""
+        self.posted.append((url, body, dict(headers)))
+        return self.answer
 
 
 MakeRig = Callable[..., Rig]

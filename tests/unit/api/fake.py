@@ -9,8 +9,8 @@ from typing import BinaryIO
 
 from detect.errors import CorruptMediaError
 from detect.media import open_source
-from detect.types import MediaFacts, Report
-from tests.unit.render.samples import picture_report
+from detect.types import MediaFacts, MediaKind, Report
+from tests.unit.render.samples import picture_report, recording_report
 
 
 class FakeAnalyzer:
@@ -39,9 +39,9 @@ class FakeAnalyzer:
             if b"SLOW" in content:
                 time.sleep(self.slow_s)
             self.judged.append(source.sha256)
-            base = picture_report(path=source.name)
+            base = recording_report() if source.kind is MediaKind.AUDIO else picture_report()
             assert base.media is not None
             media: MediaFacts = replace(
                 base.media, name=source.name, sha256=source.sha256, bytes=source.size, format=source.format
             )
-            return replace(base, media=media)
+            return replace(base, media=media, path=source.name)

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 
-from api.app import create_app, make_service
+from api.app import make_service
 from api.settings import Settings
 from detect.client import AsyncClient, Client, ServiceError
 from detect.client.wire import pause_s
 from detect.types import Verdict
-from tests.unit.api.conftest import png
+from tests.unit.api.conftest import png, serving
 from tests.unit.api.fake import FakeAnalyzer
 
 
@@ -26,16 +24,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     settings = Settings(data_dir=tmp_path_factory.mktemp("live"), poll_s=0.02)
     fake = FakeAnalyzer()
     service = make_service(settings, make_judge=lambda: fake)
-    server = uvicorn.Server(
-        uvicorn.Config(create_app(service=service), host="127.0.0.1", port=0, log_config=None, lifespan="on")
-    )
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()
+    with serving(service) as address:
+        yield address
 
 
 def test_client_does_the_whole_round(url: str, tmp_path: Path) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import time
-from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,32 +16,10 @@ from standardwebhooks import Webhook
 
 from api.database import Delivery
 from api.jobs.webhooks import SCHEDULE_S, Sender
-from api.remote import RemoteFetcher, RemoteFile, UrlUnreachableError
 from api.spectrogram import draw_spectrogram
-from tests.unit.api.conftest import MakeRig, Rig, png
+from tests.unit.api.conftest import MakeRig, Net, Rig, png
 
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-
-
-class Net(RemoteFetcher):
-    """A fetcher whose network is a table; forms are still checked."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.files: dict[str, bytes] = {}
-        self.posted: list[tuple[str, bytes, dict[str, str]]] = []
-        self.answer: tuple[int, Mapping[str, str]] = (204, {})
-
-    @contextlib.contextmanager
-    def fetch(self, url: str) -> Iterator[RemoteFile]:
-        self.check(url)
-        if url not in self.files:
-            raise UrlUnreachableError("the URL could not be fetched")
-        yield RemoteFile(io.BytesIO(self.files[url]), url.rsplit("/", 1)[-1])
-
-    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str]]:
-        self.posted.append((url, body, dict(headers)))
-        return self.answer
 
 
 def test_url_is_fetched_and_judged(make_rig: MakeRig) -> None:
