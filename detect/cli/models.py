@@ -97,6 +97,85 @@ def verify_command(
         raise typer.Exit(ExitCode.ERROR)
 
 
+@app.command("export")
+def export_command(
+    name: Annotated[str, typer.Argument(help="Name of a model, or a model folder.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Folder to write.")],
+    is_int8: Annotated[
+        bool, typer.Option("--int8", help="Quantize to 8 bits; needs --manifest, and accuracy that holds.")
+    ] = False,
+    manifest: Annotated[
+        Path | None, typer.Option("--manifest", metavar="FILE", help="Labelled files that 8 bits are measured on.")
+    ] = None,
+    ranges_from: Annotated[
+        str, typer.Option("--ranges-from", help="Split that value ranges are taken from.")
+    ] = "train",
+    compare_on: Annotated[str, typer.Option("--compare-on", help="Split that accuracy is compared on.")] = "val",
+    limit: Annotated[int, typer.Option("--limit", min=0, help="Most files compared; 0 = all.")] = 0,
+    models_dir: FolderOption = None,
+    is_json: JsonOption = False,
+) -> None:
+    """Write a model as an ONNX graph and check it against the network; exit with 1 when it does not hold.
+
+    Without --int8 the folder gets `model.onnx` and the config. With it the folder is a whole model that runs in 8 bits:
+    use it with --models-dir; it is only written when balanced accuracy falls by at most 0.2 points.
+    """
+    from dataclasses import asdict
+
+    from detect.networks.zoo import find_model
+    from detect.training.export import export_model
+
+    model = find_model(name, folder=models_dir)
+    if is_int8:
+        if manifest is None:
+            raise typer.BadParameter("--int8 needs --manifest with labelled files")
+        _export_int8(model, out, manifest, (ranges_from, compare_on), limit=limit, is_json=is_json)
+        return
+    done = export_model(model, out)
+    if is_json:
+        emit(json.dumps({**asdict(done), "graph": str(done.graph)}) + "\n")
+    else:
+        emit(
+            f"{clean_text(done.graph)}: differs from the network by at most {done.difference:.1e} in authenticity "
+            f"({done.probes} probes)\n"
+        )
+
+
+def _export_int8(
+    model: ModelFolder, out: Path, manifest: Path, splits: tuple[str, str], *, limit: int, is_json: bool
+) -> None:
+    import random
+    from dataclasses import asdict
+
+    from detect.bench.data.manifest import read_manifest
+    from detect.networks.graphs import export_folder
+    from detect.training.export import write_model_with_graph
+    from detect.training.int8 import compare, quantize
+
+    model.verify()
+    ranges, compared = (
+        random.Random(0).sample(items, len(items))  # noqa: S311 - a fixed order that mixes sources, no secret
+        for items in (read_manifest(manifest, kinds=("image",), splits=(split,)).items for split in splits)
+    )
+    plain = export_folder(model)
+    small = quantize(model, plain, ranges)
+    found = compare(model, plain, small, compared[: limit or None])
+    if found.is_accepted:
+        facts: dict[str, object] = {"bits": 8, "measured": asdict(found)}
+        write_model_with_graph(model, out, small, facts)
+    if is_json:
+        emit(json.dumps({**asdict(found), "accepted": found.is_accepted}) + "\n")
+    else:
+        emit(
+            f"balanced accuracy {100 * found.accuracy_float:.2f} % -> {100 * found.accuracy_int8:.2f} % on "
+            f"{found.files} files; {found.speed_ratio:.2f} times the speed; mean |difference| of llr "
+            f"{found.mean_difference:.3f}\n"
+            + (f"written to {clean_text(out)}\n" if found.is_accepted else "not accepted, nothing written\n")
+        )
+    if not found.is_accepted:
+        raise typer.Exit(ExitCode.ERROR)
+
+
 def _without_front_matter(text: str) -> str:
     """Return a card without the block that only hubs read."""
     return text.partition("\n---\n")[2] if text.startswith("---\n") else text

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import onnxruntime
 
+from detect.errors import WeightsMismatchError
 from detect.networks.zoo import ModelFolder
 
 log = logging.getLogger(__name__)
@@ -41,6 +42,22 @@ def export_folder(folder: ModelFolder) -> bytes:
     from detect.networks.image.torch_runner import load_network
 
     return export_graph(load_network(folder))
+
+
+def graph_of(folder: ModelFolder) -> bytes:
+    """Return the graph that a model runs on a CPU: the file that its config names, else the one of its weights.
+
+    Raises:
+        WeightsMismatchError: The file is missing, or its hash is not the config's.
+    """
+    named = folder.config.get("graph")
+    if named is None:
+        return cached_graph(folder)
+    path = folder.path / str(named["file"])
+    graph = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(graph).hexdigest() != named["sha256"]:
+        raise WeightsMismatchError(f"model {folder.name!r}: {path.name} is not the graph that config.json names")
+    return graph
 
 
 def cached_graph(folder: ModelFolder, *, export: Callable[[ModelFolder], bytes] = export_folder) -> bytes:

@@ -38,8 +38,9 @@ class ModelFolder:
 
     @property
     def ref(self) -> ModelRef:
-        """Name, version and hash of the weights, as Evidence quotes them."""
-        return ModelRef(self.name, str(self.config["version"]), str(self.config["sha256"]))
+        """Name, version and hash of what runs, as Evidence quotes them: the weights, or a graph made from them."""
+        graph = self.config.get("graph")
+        return ModelRef(self.name, str(self.config["version"]), str((graph or self.config)["sha256"]))
 
     @property
     def weights(self) -> Path:

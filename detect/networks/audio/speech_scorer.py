@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from detect.networks.batches import Schedule, run_here
 from detect.networks.device import pick_device
-from detect.networks.graphs import cached_graph, open_session
+from detect.networks.graphs import graph_of, open_session
 from detect.networks.zoo import ModelFolder, find_model
 from detect.types import Float32Array
 
@@ -81,7 +81,7 @@ class SpeechScorer:
             return cast(Float32Array, self._gate(self._torch.from_numpy(waveform)).numpy())
 
     def _onnx(self, folder: ModelFolder) -> Callable[[Float32Array], list[float]]:
-        session = open_session(cached_graph(folder), threads=0 if self._schedule is run_here else 1)
+        session = open_session(graph_of(folder), threads=0 if self._schedule is run_here else 1)
         return lambda windows: [float(session.run(None, {"window": row[None]})[0][0]) for row in windows]
 
     def _on_torch(self, net: Callable[..., object]) -> Callable[[Float32Array], list[float]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from detect.networks.graphs import OPSET, cached_graph, open_session
+from detect.networks.graphs import OPSET, graph_of, open_session
 from detect.networks.image.patch_scorer import Float32Array, Float64Array
 from detect.networks.zoo import ModelFolder
 
@@ -30,13 +30,13 @@ class OnnxRunner:
 
     @classmethod
     def from_folder(cls, folder: ModelFolder, *, threads: int = 0) -> OnnxRunner:
-        """Take the graph from the cache, or export it from the weights.
+        """Take the graph that the config names, or the cached one, or export it from the weights.
 
         Args:
             folder: The model.
             threads: Cores that one call may use; 0 = all. An engine whose lanes call at the same time gives 1.
         """
-        return cls(cached_graph(folder), threads=threads)
+        return cls(graph_of(folder), threads=threads)
 
     def run(self, x: Float32Array) -> Float64Array:
         """Return maps of logits (N, h, w) for patches (N, 3, H, W) float32 in [-1, 1]."""
