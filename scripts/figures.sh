@@ -53,6 +53,25 @@ measure() {  # kind of media, model folder, most files for peers (0 = all), peer
   fi
 }
 
+faces() {
+  step "face peers, and ours where there is a face model, on cut-out faces"
+  local name named=(--perturbation face --perturbation face-laundered) own=("$runs/face-$fingerprint")
+  if [ -n "$code" ]; then
+    for name in meso4-df meso4-f2f mesoinception-df mesoinception-f2f classnseg; do
+      named+=(--detector "$name=peer:$name")
+    done
+    bench face --manifest "$data" --split val --train-split "" --peers "$peers" --peers-code "$code" "${named[@]}" \
+      --out "$runs/face-peers"
+  fi
+  [ -d "$runs/face-peers" ] || return 0
+  cp "$runs/face-peers/metrics.json" "$results/face-peers.json"
+  [ -f models/face/config.json ] || return 0
+  # ours looks for the face itself, so it gets the whole picture
+  bench face --manifest "$data" --split val --detector ours --perturbation none --perturbation clean \
+    --perturbation laundered --out "${own[0]}"
+  bench card "${own[0]}" --model models/face --detector ours
+}
+
 attack() {
   step "attack on the picture model, 40 pictures"
   local transfer=()
@@ -90,7 +109,7 @@ for part in "$@"; do
   case $part in
     image) measure image image 0 ferretnet-s tiny-ladeda-wildrf ;;
     audio) measure audio speech "${AUDIO_PEER_FILES:-80}" aasist aasist-l aasist-asvspoof5 inc-tssdnet rawgat-st ;;
-    face) measure face face 0 meso4-df meso4-f2f mesoinception-df mesoinception-f2f classnseg ;;
+    face) faces ;;
     video) measure video video 0 ;;
     attack | audit | failures | quote) "$part" ;;
     *) echo "unknown part $part (image, audio, face, video, attack, audit, failures, quote)" >&2; exit 2 ;;

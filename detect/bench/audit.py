@@ -150,7 +150,7 @@ def _compare(
     common = sorted(set(left.ids) & set(right.ids))
     ia, ib = _places(left, common), _places(right, common)
     fake = left.is_fake[ia]
-    weights = replicate_weights(fake, [left.origins[i] for i in ia], replicates=replicates, seed=seed)
+    weights = replicate_weights(fake, [left.units[i] for i in ia], replicates=replicates, seed=seed)
     one, two = Ranked(fake, left.rank_by[ia]), Ranked(fake, right.rank_by[ib])
 
     def metrics(w: Any) -> dict[str, float]:

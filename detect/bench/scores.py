@@ -21,7 +21,8 @@ class Scores:
         llr: Scores as given; natural-log likelihood ratios where the detector is calibrated.
         rank_by: Raw scores where all rows have them, else `llr`: caps on the llr would tie what a detector can order.
         p_synthetic: NaN where the detector gives no probability.
-        origins: Generators and sources, the units of resampling.
+        origins: Generators and sources.
+        units: What a bootstrap draws, see `resampling_units`.
     """
 
     ids: tuple[str, ...]
@@ -30,6 +31,7 @@ class Scores:
     rank_by: Floats
     p_synthetic: Floats
     origins: tuple[str, ...]
+    units: tuple[str, ...]
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> Scores:
@@ -42,12 +44,27 @@ class Scores:
             rank_by=rank_values(used),
             p_synthetic=np.asarray([np.nan if row.p_synthetic is None else row.p_synthetic for row in used], float),
             origins=tuple(row.origin for row in used),
+            units=resampling_units(used),
         )
 
     @property
     def has_both(self) -> bool:
         """Tell whether ranking metrics exist."""
         return bool(self.is_fake.any()) and not bool(self.is_fake.all())
+
+
+def resampling_units(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Return what a bootstrap draws for each row: its origin, or its group where a label has only one origin.
+
+    Groups are near-duplicates or one person's files: with a single generator in the set, how the result would change
+    with other people can still be shown, though not with other generators.
+    """
+    origins: dict[str, set[str]] = {}
+    for row in rows:
+        origins.setdefault(row.label, set()).add(row.origin)
+    return tuple(
+        row.origin if len(origins[row.label]) > 1 or not row.group else f"{row.origin}/{row.group}" for row in rows
+    )
 
 
 def rank_values(rows: Sequence[Row]) -> Floats:

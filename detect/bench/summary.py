@@ -16,7 +16,7 @@ from detect.bench.metrics.decisions import decisions, risk_coverage
 from detect.bench.metrics.delong import compare_auc
 from detect.bench.metrics.ranking import Floats, Ranked
 from detect.bench.origins import origin_lines, slice_lines, wilson, worst_lines
-from detect.bench.scores import Scores
+from detect.bench.scores import Scores, resampling_units
 from detect.bench.store import Row
 
 SUMMARY_VERSION = "1"
@@ -93,7 +93,7 @@ class _Cell:
 
     @cached_property
     def _weights(self) -> Floats:
-        return self._replicates(self.scores.is_fake, self.scores.origins)
+        return self._replicates(self.scores.is_fake, self.scores.units)
 
     def _replicates(self, is_fake: Any, origins: Sequence[str]) -> Floats:
         return replicate_weights(is_fake, origins, replicates=self.settings.replicates, seed=self.settings.seed)
@@ -146,7 +146,7 @@ class _Cell:
         fake = np.asarray([row.label == "fake" for row in rows], dtype=bool)
         accused = np.asarray([row.verdict in ACCUSING for row in rows], dtype=bool)
         acquitted = np.asarray([row.verdict == "likely_authentic" for row in rows], dtype=bool)
-        weights = self._replicates(fake, [row.origin for row in rows])
+        weights = self._replicates(fake, resampling_units(rows))
         found = _estimates(lambda w: asdict(decisions(fake, accused, acquitted, w)), weights)
         for name, hits in (
             ("false_accusation_rate", accused[~fake]),
@@ -224,7 +224,7 @@ def _compare_pair(first: list[Row], second: list[Row], settings: SummarySettings
     if fake.sum() < 2 or (~fake).sum() < 2:
         return None
     test = compare_auc(fake, a.rank_by[ia], b.rank_by[ib])
-    weights = replicate_weights(fake, [a.origins[i] for i in ia], replicates=settings.replicates, seed=settings.seed)
+    weights = replicate_weights(fake, [a.units[i] for i in ia], replicates=settings.replicates, seed=settings.seed)
     left, right = Ranked(fake, a.rank_by[ia]), Ranked(fake, b.rank_by[ib])
     found = estimate(lambda w: {"difference": left.roc(w).auroc - right.roc(w).auroc}, weights)
     return {"files": len(common), "delong": asdict(test), "difference": asdict(found["difference"])}

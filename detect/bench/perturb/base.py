@@ -69,6 +69,7 @@ _FAMILIES = (
     "detect.bench.perturb.audio",
     "detect.bench.perturb.video",
     "detect.bench.perturb.rerecord",
+    "detect.bench.perturb.faces",
     "detect.bench.perturb.audit",
 )
 

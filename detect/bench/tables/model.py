@@ -85,7 +85,8 @@ def main_table(summary: Mapping[str, Any]) -> Table:
             "ECE",
         ),
         tuple(rows),
-        "95 % intervals resample real sources and generators, not files. (−n): files without a score, left out.",
+        "95 % intervals resample real sources and generators (people or scenes where a label has one source), not "
+        "files. (−n): files without a score, left out.",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import soundfile
 from PIL import Image
 
-from detect.bench.perturb import get_perturbation, list_perturbations
+from detect.bench.perturb import faces, get_perturbation, list_perturbations
 from detect.bench.perturb.clip import frame_rate, read_frames, write_clip
 from detect.bench.perturb.sound import read_mono
 from detect.bench.probe import probe
@@ -38,7 +39,12 @@ def digest(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-ALL = [(medium, name) for medium in ("image", "audio", "video") for name in list_perturbations(medium)]
+ALL = [
+    (medium, name)
+    for medium in ("image", "audio", "video")
+    for name in list_perturbations(medium)
+    if not name.startswith("face")  # these need a face; they have their own test
+]
 
 
 @pytest.mark.parametrize(("medium", "name"), ALL, ids=[f"{medium}-{name}" for medium, name in ALL])
@@ -90,6 +96,36 @@ def test_what_is_filmed_off_a_screen_stays_recognisable_but_no_pixel_stays(
     assert np.corrcoef(small)[0, 1] > 0.85
     same = np.asarray(after.resize(before.size), dtype=int) - np.asarray(before, dtype=int)
     assert np.abs(same).mean() > 3
+
+
+class _Finder:
+    """Finds one face, or none."""
+
+    def __init__(self, *boxes: tuple[float, float, float, float]) -> None:
+        self.boxes = boxes
+
+    def find(self, pixels: np.ndarray) -> list[SimpleNamespace]:
+        return [SimpleNamespace(box=box) for box in self.boxes]
+
+
+@pytest.mark.parametrize("name", ["face", "face-laundered"])
+def test_the_largest_face_is_cut_out_square_and_inside(
+    media: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(faces, "load_finder", lambda: _Finder((350.0, 10.0, 60.0, 100.0), (0.0, 0.0, 9.0, 9.0)))
+    with Image.open(get_perturbation(name, media="image").apply(media["image"], tmp_path, item_id="x")) as cut:
+        assert cut.size == (130, 130) and cut.format == ("PNG" if name == "face" else "JPEG")
+        if name == "face":
+            whole = np.asarray(Image.open(media["image"]).convert("RGB"))
+            assert np.array_equal(np.asarray(cut), whole[0:130, 270:400])
+
+
+def test_a_picture_without_a_face_says_so(
+    media: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faces, "load_finder", _Finder)
+    with pytest.raises(ValueError, match="no face"):
+        get_perturbation("face", media="image").apply(media["image"], tmp_path, item_id="x")
 
 
 def test_clean_pictures_draw_sizes_and_formats_without_looking_at_the_file(tmp_path: Path) -> None:

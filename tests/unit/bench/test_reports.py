@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from detect.bench.cards import make_card, render_card, write_card
 from detect.bench.data.leaks import find_leaks
 from detect.bench.data.manifest import read_manifest
 from detect.bench.report import merge_runs, write_report
+from detect.bench.scores import resampling_units
 from detect.bench.store import PredictionStore, Row
 from detect.bench.summary import SummarySettings, summarize
 from detect.bench.tables import latex, markdown, page
@@ -297,3 +299,10 @@ def test_runs_of_the_same_data_join_and_others_are_refused(tmp_path: Path) -> No
     assert summary["run"]["detectors"] == {"a": "1", "bb": "1"} and len(summary["comparisons"]) == 1
     with pytest.raises(ConfigError, match="another data_hash"):
         merge_runs([tmp_path / "a", tmp_path / "ccc"], tmp_path / "bad")
+
+
+def test_one_source_a_label_is_resampled_by_its_groups() -> None:
+    rows = [replace(row, group=f"person-{index % 5}") for index, row in enumerate(make_rows(origins=1))]
+    (cell,) = summarize(rows, settings=FAST)["results"]
+    assert cell["ranking"]["auroc"]["low"] < cell["ranking"]["auroc"]["value"] < cell["ranking"]["auroc"]["high"]
+    assert resampling_units(make_rows(origins=2)[:2]) == ("src0", "gen0")
