@@ -1,14 +1,16 @@
-"""The speech net: voice statistics and frozen Whisper layers of one window, judged by a few small heads."""
+"""The speech net: small heads judge voice statistics and frozen Whisper layers of a window, and small convolutional
+nets its spectrogram."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from detect.networks.audio.activity import VoiceActivity
+from detect.networks.audio.spectral import SpectralNet, log_spectrogram
 from detect.networks.audio.statistics import voice_statistics
 from detect.networks.audio.whisper import WhisperEncoder, pool_layers
 
@@ -20,30 +22,38 @@ LIMIT = 5.0
 
 
 class SpeechNet(nn.Module):
-    """Gate, listener, statistics and heads in one module, so that one weights file holds all.
+    """Gate, listener, statistics, heads and spectrogram nets in one module, so that one weights file holds all.
 
     Args:
         layers: Whisper blocks used.
         hidden: Width of each head.
         heads: Number of heads; each was trained without one fold of the repositories, and their mean is the answer.
         features: Number of features before the heads.
+        spectral: Number of spectrogram nets, trained in the same way; 0 = the heads decide alone.
     """
 
     mean: Tensor
     scale: Tensor
+    fusion: Tensor
 
-    def __init__(self, *, layers: int = 2, hidden: int = 128, heads: int = 3, features: int = 4293) -> None:
+    def __init__(
+        self, *, layers: int = 4, hidden: int = 128, heads: int = 3, features: int = 6597, spectral: int = 3
+    ) -> None:
         super().__init__()
         self.gate = VoiceActivity()
         self.listener = WhisperEncoder(layers=layers)
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("scale", torch.ones(features))
         self.heads = nn.ModuleList(make_head(features, hidden) for _ in range(heads))
+        self.spectral = nn.ModuleList(SpectralNet() for _ in range(spectral))
+        if spectral:
+            self.register_buffer("fusion", torch.tensor([0.5, 0.5, 0.0]))  # weights of heads, spectrogram nets; offset
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> SpeechNet:
         """Build the net that a model's config.json describes."""
-        return cls(**{key: int(options[key]) for key in ("layers", "hidden", "heads", "features")})
+        known = ("layers", "hidden", "heads", "features")
+        return cls(**{key: int(options[key]) for key in known}, spectral=int(options.get("spectral", 0)))
 
     def describe(self, wave: Tensor) -> Tensor:
         """Return raw features (B, features) of windows (B, samples) at 16 kHz."""
@@ -53,10 +63,19 @@ class SpeechNet(nn.Module):
         """Return features on the scale of the training data, clipped."""
         return ((features - self.mean) / self.scale).clamp(-LIMIT, LIMIT)
 
+    def fuse(self, head: Tensor, spectral: Tensor) -> Tensor:
+        """Return one logit of what the heads and what the spectrogram nets say."""
+        return self.fusion[0] * head + self.fusion[1] * spectral + self.fusion[2]
+
     def forward(self, wave: Tensor) -> Tensor:
         """Return one logit a window, (B,), positive towards synthetic."""
         ready = self.standardise(self.describe(wave))
-        return cast(Tensor, torch.cat([head(ready) for head in self.heads], dim=1).mean(1))
+        heard = torch.cat([head(ready) for head in self.heads], dim=1).mean(1)
+        if not self.spectral:
+            return heard
+        pictures = log_spectrogram(wave)
+        seen = torch.stack([net(pictures) for net in self.spectral]).mean(0)
+        return self.fuse(heard, seen)
 
 
 def make_head(features: int, hidden: int) -> nn.Sequential:

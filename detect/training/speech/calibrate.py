@@ -5,18 +5,21 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from detect.media.pcm import SAMPLE_RATE_HZ
+from detect.networks.audio.spectral import SpectralNet
 from detect.networks.audio.speech import WINDOW_S, SpeechNet
 from detect.training.image.calibration import HeldOutScore, fit_calibration, weighted_quantile
 from detect.training.speech.clips import Clip, Int16Array
 from detect.training.speech.crops import Crop, fill
+from detect.training.speech.features import Waves
 from detect.training.speech.recipe import CalibrationPlan
+from detect.training.speech.spectral import score_spectral
 from detect.types import Float32Array
 
 Float64Array = npt.NDArray[np.float64]
@@ -78,24 +81,46 @@ def judged_keys(clips: Sequence[Clip]) -> frozenset[str]:
 
 
 def score_held_out(
-    net: SpeechNet, origins: Sequence[Clip | Crop], features: Float32Array, folds: Mapping[str, int]
-) -> Float64Array:
-    """Return one logit a window, each by the head that was trained without the window's repository.
+    net: SpeechNet, origins: Sequence[Clip | Crop], features: Float32Array, waves: Waves, folds: Mapping[str, int]
+) -> tuple[Float64Array, Float64Array]:
+    """Return the logits of heads and of spectrogram nets, one a window, each without the window's repository.
 
     Args:
-        net: With trained heads.
+        net: With trained heads and spectrogram nets.
         origins: What each window was cut from.
         features: Raw features (windows, F).
+        waves: The windows themselves.
         folds: The fold of each repository.
     """
     own = np.array([folds[origin.repo] for origin in origins])
-    logits = np.zeros(len(features))
-    with torch.inference_mode():
-        for fold, head in enumerate(net.heads):
-            chosen = np.flatnonzero(own == fold)
+    heard, seen = np.zeros(len(features)), np.zeros(len(features))
+    for fold, head in enumerate(net.heads):
+        chosen = np.flatnonzero(own == fold)
+        with torch.inference_mode():
             ready = net.standardise(torch.from_numpy(features[chosen]))
-            logits[chosen] = head(ready)[:, 0].double().numpy()
-    return logits
+            heard[chosen] = head(ready)[:, 0].double().numpy()
+        if net.spectral:
+            seen[chosen] = score_spectral(cast(SpectralNet, net.spectral[fold]), waves, chosen.tolist())
+    return heard, seen
+
+
+def fit_fusion(
+    heard: Float64Array, seen: Float64Array, labels: Float64Array, weights: Float64Array
+) -> tuple[float, float, float]:
+    """Return the weights of heads and spectrogram nets and the offset, by logistic regression on held-out windows.
+
+    Neither weight may be negative: a detector that is right less often than not is left out, not turned round.
+    """
+    from scipy.optimize import minimize
+
+    columns = np.stack([heard, seen, np.ones_like(heard)])
+    signs = np.where(labels > 0.5, 1.0, -1.0)
+
+    def loss(values: Float64Array) -> float:
+        return float(np.average(np.logaddexp(0, -signs * (values @ columns)), weights=weights))
+
+    fitted = minimize(loss, np.array([0.5, 0.5, 0.0]), bounds=[(0, None), (0, None), (None, None)]).x
+    return float(fitted[0]), float(fitted[1]), float(fitted[2])
 
 
 def gather_scores(

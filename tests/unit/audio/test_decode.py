@@ -177,6 +177,36 @@ def test_a_video_without_sound_is_too_short() -> None:
         decode(sink.getvalue())
 
 
+def test_protected_sound_is_a_named_error(sounds: SimpleNamespace) -> None:
+    content = encode_with_av(sounds.buzz(1.0, rate_hz=44_100), "aac", "mp4", 44_100)
+    assert content.count(b"mp4a") == 1
+    with pytest.raises(MediaError):
+        decode(content.replace(b"mp4a", b"drms"))
+
+
+def test_the_sound_track_of_a_video_is_decoded_and_said_so(sounds: SimpleNamespace) -> None:
+    import av
+
+    sink, wave = io.BytesIO(), sounds.buzz(1.0, rate_hz=44_100)
+    with av.open(sink, "w", format="mp4") as out:
+        picture = out.add_stream("mpeg4", rate=5)
+        picture.width = picture.height = 64
+        track = out.add_stream("aac", rate=44_100)
+        track.layout = "mono"
+        for _ in range(5):
+            out.mux(picture.encode(av.VideoFrame.from_ndarray(np.zeros((64, 64, 3), np.uint8), format="rgb24")))
+        out.mux(picture.encode(None))
+        frame = av.AudioFrame.from_ndarray(wave[None], format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = 44_100, 0
+        shaper = av.AudioResampler("fltp", "mono", 44_100, 1024)
+        for part in [*shaper.resample(frame), *shaper.resample(None)]:
+            out.mux(track.encode(part))
+        out.mux(track.encode(None))
+    audio = decode(sink.getvalue())
+    assert audio.duration_s == pytest.approx(1.0, abs=0.1)
+    assert "sound_of_video" in [note.code for note in audio.facts.notes]
+
+
 def test_a_picture_is_not_a_recording() -> None:
     with open_source(b"GIF89a" + bytes(20)) as source, pytest.raises(UnsupportedMediaError):
         decode_audio(source)
