@@ -230,7 +230,8 @@ class _Decoder:
                 f"{self.name}: none of its {self.broken} broken packets decodes; the file is damaged or protected"
             )
         if not self.sent and last is not None:
-            yield self._send(*last, "last")
+            frame, moment = last
+            yield self._send(frame, moment, "last")
         if len(self.sizes) > 1:
             self.notes.add("resolution_changes")
         yield Payload({"decoded": self.decoded, "broken": self.broken, "notes": sorted(self.notes)})

@@ -142,7 +142,7 @@ def spread_frames(file: Path, count: int) -> Iterator[UInt8Array]:
         step = max(1, total // count)
         for index, frame in enumerate(container.decode(stream)):
             if index % step == step // 2:
-                yield frame.to_ndarray(format="rgb24")
+                yield np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
             if index > step * count:
                 return
 

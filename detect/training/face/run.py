@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -26,6 +26,7 @@ from detect.networks.zoo import WEIGHTS_NAME
 from detect.training.face.batches import FacePlan, FaceStream, View, load, show
 from detect.training.face.clips import StoredFace, cut_faces, read_clip_list
 from detect.training.face.recipe import FaceRecipe, read_recipe
+from detect.training.image.batches import BatchStream
 from detect.training.image.calibration import HeldOutScore, fit_calibration, summarise
 from detect.training.image.loop import train as train_network
 from detect.training.pretrained import start_from_imagenet
@@ -81,7 +82,8 @@ def train(
     network = create(recipe.model.architecture, **dict(recipe.model.options))
     if recipe.model.start == "imagenet" and isinstance(network, PatchNet):
         start_from_imagenet(network.backbone)
-    trained = train_network(network, stream, recipe.schedule, work / "loop", device=device, resume=resume)
+    batches = cast(BatchStream, stream)  # the loop asks for nothing but batches, `start` and `plan.seed`
+    trained = train_network(network, batches, recipe.schedule, work / "loop", device=device, resume=resume)
     scores = score_held_out(trained, recipe, held_out)
     (work / "held_out.jsonl").write_text("".join(json.dumps(score.__dict__) + "\n" for score in scores))
     return export(trained, recipe, training, scores, out or recipe_path.parent)

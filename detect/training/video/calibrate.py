@@ -189,8 +189,8 @@ def authentic_chains(reals: Sequence[ClipScores], *, seed: int) -> Iterator[tupl
         filled = 0
         is_one_scene = rng.random() < 0.3
         while filled < count:
-            item = by_origin[names[rng.integers(len(names))]]
-            clip = item[rng.integers(len(item))]
+            clips = by_origin[names[rng.integers(len(names))]]
+            clip = clips[rng.integers(len(clips))]
             samples = count if is_one_scene else max(2, int(rng.uniform(3, 40) * count / length))
             part = min(samples, count - filled)
             logits[filled : filled + part] = rng.choice(clip.logits, part)

@@ -172,7 +172,8 @@ def name_weights(crops: DrawnCrops, chosen: npt.NDArray[np.bool_]) -> Float64Arr
             inside = of_label & (names == name)
             weights[inside] = inside.sum() ** -0.5
         weights[of_label] /= weights[of_label].sum()
-    return weights * chosen.sum() / 2
+    scaled: Float64Array = weights * (chosen.sum() / 2)
+    return scaled
 
 
 def auc(logits: Float64Array, crops: DrawnCrops, *, chosen: npt.NDArray[np.bool_] | None = None) -> float:
