@@ -83,9 +83,15 @@ def features_of(network: PatchNet, crops: UInt8Array) -> Float64Array:
     sink = io.BytesIO()
     side = crops.shape[1]
     torch.onnx.export(
-        Mean(), (torch.zeros(1, 3, side, side),), sink, dynamo=False, opset_version=17,
-        input_names=["patches"], output_names=["features"], dynamic_axes={"patches": {0: "n"}, "features": {0: "n"}},
-    )  # fmt: skip
+        Mean(),
+        (torch.zeros(1, 3, side, side),),
+        sink,  # type: ignore[arg-type]
+        dynamo=False,
+        opset_version=17,
+        input_names=["patches"],
+        output_names=["features"],
+        dynamic_axes={"patches": {0: "n"}, "features": {0: "n"}},
+    )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
