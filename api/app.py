@@ -39,28 +39,37 @@ SUMMARY = "Was this picture, clip or recording made by a machine? One authentici
 
 
 def make_analyzer(settings: Settings) -> Judge:
-    """Return the Analyzer that the settings describe; its models load at first use."""
+    """Return the Analyzer that the settings describe; its models load, or its replicas start, at first use."""
     from detect.analyzer import Analyzer, AnalyzerSettings
 
-    return cast(
-        Judge,
-        Analyzer(
-            AnalyzerSettings(
-                max_false_positive_rate=settings.max_false_positive_rate,
-                device=settings.device,
-                check_stability=settings.check_stability,
-                models_dir=settings.models_dir,
-            )
-        ),
+    knobs = AnalyzerSettings(
+        max_false_positive_rate=settings.max_false_positive_rate,
+        device=settings.device,
+        check_stability=settings.check_stability,
+        models_dir=settings.models_dir,
     )
+    if settings.engine == "local":
+        return cast(Judge, Analyzer(knobs))
+    from detect.cluster.analyzer import RayAnalyzer, Replicas
+
+    replicas = Replicas(
+        fewest=settings.ray_min_replicas,
+        most=settings.ray_max_replicas,
+        cpus=settings.ray_cpus,
+        gpus=settings.ray_gpus,
+    )
+    return cast(Judge, RayAnalyzer(knobs, replicas=replicas, address=settings.ray_address or None))
 
 
 def _warmed(judge: Judge) -> Judge:
     """Load the weights before the first call needs them, so that `readyz` tells the truth."""
     from detect.analyzer import Analyzer
+    from detect.cluster.analyzer import RayAnalyzer
 
     if isinstance(judge, Analyzer):
         _ = judge.image_examiner
+    if isinstance(judge, RayAnalyzer):
+        judge.start()
     return judge
 
 

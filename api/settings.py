@@ -67,6 +67,16 @@ class Settings(BaseSettings):
     check_stability: bool = Field(
         default=True, description="Also score re-shipped copies and abstain when verdicts flip."
     )
+    engine: Literal["local", "ray"] = Field(
+        default="local", description="`local`: the worker's own process judges; `ray`: replicas on a Ray cluster do."
+    )
+    ray_address: str = Field(
+        default="", description="Head node of the cluster; empty = RAY_ADDRESS, or a cluster inside the worker."
+    )
+    ray_min_replicas: int = Field(default=1, ge=0, description="Replicas that always stand ready.")
+    ray_max_replicas: int = Field(default=1, ge=1, description="Replicas at full load.")
+    ray_cpus: int = Field(default=1, ge=1, description="Cores of a replica.")
+    ray_gpus: float = Field(default=0.0, ge=0, description="GPUs of a replica; fractions share one.")
     lease_s: float = Field(
         default=30.0, gt=0.2, description="A job whose worker is silent for this long is taken up again."
     )

@@ -19,7 +19,8 @@ from detect.cli.output import emit, tell
 from detect.text import clean_text
 
 if TYPE_CHECKING:
-    from detect.scan import ScanSummary
+    from detect.scan import ScanPlan, ScanSummary
+    from detect.scan.run import Executor
 
 _LINE_EVERY_S = 30.0
 _HELP = """Judge every file of the sources into one Parquet table; stop it at any time, the same line goes on.
@@ -75,9 +76,11 @@ def scan_command(
         models_dir=models_dir,
     )
     plan = ScanPlan(tuple(sources), out, settings=settings, processes=processes, part_rows=part_rows)
-    make_executor = None
+    make_executor: Callable[[ScanPlan, Path], Executor] | None = None
     if engine is EngineName.RAY:
-        from detect.scan.ray import make_executor
+        from detect.scan import ray
+
+        make_executor = ray.make_executor
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end keeps the rows that are there
     try:
         with _progress() as show:

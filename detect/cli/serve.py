@@ -23,6 +23,13 @@ class Role(StrEnum):
     WORKER = "worker"
 
 
+class ServeEngine(StrEnum):
+    """Where files are judged."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
 def register(app: typer.Typer) -> None:
     """Add `serve` to the command."""
     app.command("serve", help="Run the HTTP API and the page.")(serve_command)
@@ -32,13 +39,16 @@ def serve_command(
     host: Annotated[str | None, typer.Option(help="Address to listen on [default: 127.0.0.1].")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on [default: 8000].")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N.")] = None,
+    engine: Annotated[
+        ServeEngine | None, typer.Option(help="local: judge in this process; ray: on a Ray cluster (docs/scale.md).")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="A TOML file of settings; see docs/api.md.")] = None,
     role: Annotated[Role, typer.Option(help="all: calls and work; api: calls only; worker: work only.")] = Role.ALL,
 ) -> None:
     """Run until interrupted; every setting can also come from WITNESSMARK_... variables."""
     if config is not None:
         os.environ["WITNESSMARK_CONFIG"] = str(config)
-    settings = load_settings(host=host, port=port, device=device)
+    settings = load_settings(host=host, port=port, device=device, engine=engine.value if engine else None)
     from api.server import serve
 
     if role is not Role.WORKER:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -72,17 +73,24 @@ class RayAnalyzer:
     def __init__(
         self, settings: AnalyzerSettings | None = None, *, replicas: Replicas | None = None, address: str | None = None
     ) -> None:
-        """Join the cluster and start the replicas.
+        self.settings = settings or AnalyzerSettings()
+        self.replicas = replicas or Replicas()
+        self._address = address
+        self._plain = Analyzer(self.settings)  # for versions and hashes; loads no model
+        self._starting = threading.Lock()
+        self._handle: Any = None
+
+    def start(self) -> None:
+        """Join the cluster and start the replicas, unless that is done; the first `analyze` would do it.
 
         Raises:
             EngineError: The cluster cannot be reached, or no replica can load the model.
             MissingExtraError: Ray is not installed.
         """
-        self.settings = settings or AnalyzerSettings()
-        self.replicas = replicas or Replicas()
-        self._plain = Analyzer(self.settings)  # for versions and hashes; loads no model
-        connect(address)
-        self._handle = _start(self.settings, self.replicas)
+        with self._starting:
+            if self._handle is None:
+                connect(self._address)
+                self._handle = _start(self.settings, self.replicas)
 
     @property
     def fingerprint(self) -> str:
@@ -106,6 +114,7 @@ class RayAnalyzer:
             EngineBusyError: Too many requests wait; try again later.
             WitnessmarkError: As `Analyzer.analyze`.
         """
+        self.start()
         data, shown = _read(file, self.settings.limits.max_bytes)
         answer = self._ask(data, name or shown)
         if "error" in answer:
@@ -113,10 +122,13 @@ class RayAnalyzer:
         return report_from_dict(answer["report"])
 
     def close(self) -> None:
-        """Take the replicas down; the cluster stays."""
+        """Take the replicas down, for all who share them; the cluster stays."""
         from ray import serve
 
-        serve.delete(APPLICATION)
+        with self._starting:
+            if self._handle is not None:
+                serve.delete(APPLICATION)
+                self._handle = None
 
     def _ask(self, data: bytes, name: str) -> dict[str, Any]:
         from ray.exceptions import RayActorError, RayError

@@ -41,7 +41,7 @@ def read_shard(place: str, *, max_bytes: int) -> Iterator[Item]:
                 while (member := archive.next()) is not None:
                     if member.isreg() and (item := _item_of(member, archive, place, is_plain, max_bytes)) is not None:
                         yield item
-                    archive.members.clear()  # tarfile keeps every header that it has seen
+                    archive.members = []  # type: ignore[attr-defined] # tarfile keeps every header that it has seen
         except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
             yield Item(f"tar://::{place}", fault=f"the archive breaks off: {error}")
 

@@ -86,7 +86,10 @@ def _count(source: str) -> int | None:
     for place, reader in _places(source):
         if reader == "shard":
             return None
-        total += {"lines": count_lines, "parquet": count_parquet, "file": lambda _: 1}[reader](place)
+        if reader == "lines":
+            total += count_lines(place)
+        else:
+            total += count_parquet(place) if reader == "parquet" else 1
     return total
 
 
