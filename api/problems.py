@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -72,11 +74,16 @@ def is_callers_affair(error: WitnessmarkError) -> bool:
     return 400 <= _STATUS_OF.get(error.code, 500) < 500
 
 
+def callers_text(error: WitnessmarkError) -> str:
+    """Return the text of an error for the caller, without the places of our temporary files, which decoders quote."""
+    return re.sub(re.escape(tempfile.gettempdir()) + r"/[^\s'\"]*", "the file", str(error))
+
+
 def problem_of(error: WitnessmarkError) -> ProblemError:
     """Return the problem that an error of the library means."""
     status = _STATUS_OF.get(error.code, 500)
     is_open = is_callers_affair(error) or isinstance(error, MissingExtraError)
-    detail = str(error) if is_open else "the service is not able to do this now; its log says why"
+    detail = callers_text(error) if is_open else "the service is not able to do this now; its log says why"
     return ProblemError(status, error.code, detail)
 
 

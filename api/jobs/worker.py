@@ -21,7 +21,7 @@ from api.blobs import BlobStore
 from api.database import Analysis, new_id
 from api.jobs.store import JobStore, Outcome
 from api.metrics import Metrics
-from api.problems import is_callers_affair
+from api.problems import callers_text, is_callers_affair
 from api.remote import RemoteFetcher, RemoteFile
 from api.settings import Settings
 from api.tracing import Tracing
@@ -261,7 +261,7 @@ class Worker:
     def _outcome_of(self, error: Exception, job: Analysis) -> Outcome:
         """Return how a job ends that raised: the caller's own affairs with their text, the others without."""
         if isinstance(error, WitnessmarkError) and is_callers_affair(error):
-            return Outcome(error_code=error.code, error_detail=str(error))
+            return Outcome(error_code=error.code, error_detail=callers_text(error))
         log.error("analysis %s failed", job.id, exc_info=error)
         code = error.code if isinstance(error, WitnessmarkError) else "internal_error"
         return Outcome(error_code=code, error_detail=_INTERNAL.error_detail)

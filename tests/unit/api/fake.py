@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from typing import BinaryIO
 
-from detect.errors import CorruptMediaError
+from detect.errors import CorruptMediaError, EngineBusyError, EngineError
 from detect.media import open_source
 from detect.types import MediaFacts, MediaKind, Report
 from tests.unit.render.samples import picture_report, recording_report
@@ -16,7 +16,8 @@ from tests.unit.render.samples import picture_report, recording_report
 class FakeAnalyzer:
     """Opens and sniffs files as the real one does, then makes up the same report for all.
 
-    Bytes that hold `BROKEN` fail as corrupt, `CRASH` raises what no code expects, `SLOW` takes `slow_s`.
+    Bytes that hold `BROKEN` fail as corrupt, `CRASH` raises what no code expects, `ENGINE` what is ours alone, `SLOW`
+    takes `slow_s`. The first `busy_times` files find the engine busy.
     """
 
     fingerprint = "f" * 64
@@ -24,6 +25,7 @@ class FakeAnalyzer:
 
     def __init__(self, *, slow_s: float = 0.3) -> None:
         self.slow_s = slow_s
+        self.busy_times = 0
         self.gate = threading.Event()
         self.gate.set()
         self.judged: list[str] = []
@@ -34,6 +36,11 @@ class FakeAnalyzer:
             content = source.path.read_bytes()
             if b"BROKEN" in content:
                 raise CorruptMediaError(f"{source.name}: made to fail")
+            if self.busy_times > 0:
+                self.busy_times -= 1
+                raise EngineBusyError("the queue is full")
+            if b"ENGINE" in content:
+                raise EngineError("no decoder: /home/someone/secret")
             if b"CRASH" in content:
                 raise RuntimeError("secret path /home/someone")
             if b"SLOW" in content:
