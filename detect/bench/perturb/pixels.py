@@ -63,21 +63,18 @@ def save_png(picture: Image.Image, stem: Path) -> Path:
 
 def fit_short_side(picture: Image.Image, short_side: int) -> Image.Image:
     """Return the picture scaled down so that its short side is at most `short_side` pixels; never enlarged."""
-    width, height = picture.size
-    if min(width, height) <= short_side:
-        return picture
-    scale = short_side / min(width, height)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return picture.resize(size, Image.Resampling.LANCZOS)
+    return _shrink(picture, short_side / min(picture.size))
 
 
 def fit_long_side(picture: Image.Image, long_side: int) -> Image.Image:
     """Return the picture scaled down so that its long side is at most `long_side` pixels; never enlarged."""
-    width, height = picture.size
-    if max(width, height) <= long_side:
+    return _shrink(picture, long_side / max(picture.size))
+
+
+def _shrink(picture: Image.Image, scale: float) -> Image.Image:
+    if scale >= 1.0:
         return picture
-    scale = long_side / max(width, height)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     return picture.resize(size, Image.Resampling.LANCZOS)
 
 

@@ -31,36 +31,28 @@ def draw_plots(summary: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _roc(cells: Sequence[Mapping[str, Any]], word: str, styles: Mapping[str, int]) -> str:
+    x = Axis("reals accused (false-positive rate, logarithmic)", low=_LEAST_FPR, log=True)
     curves = [
-        Curve(
-            f"{cell['detector']}: AUROC {number(cell['ranking']['auroc'])}",
-            cell["roc"]["fpr"],
-            cell["roc"]["tpr"],
-            style=styles[cell["detector"]],
-        )
+        _curve(cell, f"AUROC {number(cell['ranking']['auroc'])}", cell["roc"]["fpr"], cell["roc"]["tpr"], styles)
         for cell in cells
     ]
-    return line_chart(
-        f"ROC, {word}",
-        curves,
-        Axis("reals accused (false-positive rate, logarithmic)", low=_LEAST_FPR, log=True),
-        Axis("fakes found (true-positive rate)"),
-    )
+    return line_chart(f"ROC, {word}", curves, x, Axis("fakes found (true-positive rate)"))
 
 
 def _risk(cells: Sequence[Mapping[str, Any]], word: str, styles: Mapping[str, int]) -> str:
+    x = Axis("share of files answered, surest first")
     curves = [
-        Curve(
-            f"{cell['detector']}: area {cell['risk_coverage']['area']:.3f}",
-            cell["risk_coverage"]["coverage"],
-            cell["risk_coverage"]["risk"],
-            style=styles[cell["detector"]],
-        )
+        _curve(cell, f"area {found['area']:.3f}", found["coverage"], found["risk"], styles)
         for cell in cells
+        if (found := cell["risk_coverage"])
     ]
-    return line_chart(
-        f"Risk at coverage, {word}", curves, Axis("share of files answered, surest first"), Axis("wrong among them")
-    )
+    return line_chart(f"Risk at coverage, {word}", curves, x, Axis("wrong among them"))
+
+
+def _curve(
+    cell: Mapping[str, Any], figure: str, x: Sequence[float], y: Sequence[float], styles: Mapping[str, int]
+) -> Curve:
+    return Curve(f"{cell['detector']}: {figure}", x, y, style=styles[cell["detector"]])
 
 
 def _sweep(cells: Sequence[Mapping[str, Any]], styles: Mapping[str, int]) -> str | None:
