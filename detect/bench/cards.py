@@ -65,7 +65,9 @@ def _metrics(summary: Mapping[str, Any], config: Mapping[str, Any], file: Path) 
     }
     before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     noted = before if before.get("weights_sha256") == own["weights_sha256"] else {}
-    return {**noted, **own, **summary}
+    curves = ("roc", "risk_coverage")  # hundreds of points each; they stay with the run
+    results = [{key: value for key, value in cell.items() if key not in curves} for cell in summary["results"]]
+    return {**noted, **own, **summary, "results": results}
 
 
 def _reliability(rows: Sequence[Row]) -> dict[str, list[dict[str, Any]]]:
