@@ -103,6 +103,7 @@ class FrameStream(IterableDataset[tuple[Tensor, Tensor]]):
                 pixels = store.pixels(crop)
             crops.append(send(pixels, draw_passage(rng), self.plan.side))
             labels.append(float(label == "fake"))
+            labels.append(float(label == "fake"))
             names.append(f"{'picture' if named is self.pictures else 'clip'}:{crop.name}")
         return np.stack(crops), labels, names
 

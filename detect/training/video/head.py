@@ -103,9 +103,11 @@ def features_of(network: PatchNet, crops: UInt8Array) -> Float64Array:
     return np.concatenate(rows).astype(np.float64)
 
 
-def fit_head(network: PatchNet, crops: DrawnCrops, *, seed: int) -> dict[str, Any]:
-    """Replace the head of the network in place and return what was chosen, JSON-ready."""
-    features = features_of(network, crops.pixels)
+def fit_head(network: PatchNet, crops: DrawnCrops, *, seed: int, kept: Path) -> dict[str, Any]:
+    """Replace the head of the network in place and return what was chosen, JSON-ready; `kept` holds the features."""
+    if not kept.exists():
+        np.save(kept, features_of(network, crops.pixels).astype(np.float32))
+    features = np.load(kept).astype(np.float64)
     weight = network.head.weight.detach().numpy()[0].astype(np.float64)
     bias = float(network.head.bias.detach().numpy()[0])
     before = features @ weight + bias

@@ -77,9 +77,10 @@ def train(
     chosen: dict[str, Any] = {}
     if recipe.head.crops:
         if not resume:
-            (work / "drawn.json").unlink(missing_ok=True)
+            for old in [work / "drawn.json", *work.glob("features-*.npy")]:
+                old.unlink(missing_ok=True)
         crops = draw_crops(build_stream(recipe, training, work), work, count=recipe.head.crops)
-        chosen = fit_head(network, crops, seed=recipe.seed)
+        chosen = fit_head(network, crops, seed=recipe.seed, kept=work / f"features-{start.ref.sha256[:16]}.npy")
         log.info("head: %s", chosen)
     clips = deliver_clips(
         held_out,
