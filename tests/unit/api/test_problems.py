@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 from typing import Any
 
 import pytest
 
-from api.logs import JsonFormatter
-from tests.unit.api.conftest import MakeRig, Rig, png
+from api.logs import JsonFormatter, configure
+from tests.unit.api.conftest import MakeRig, Rig, png, serving
 
 MEMBERS = {"type", "title", "status", "detail", "instance", "code"}
 
@@ -104,3 +105,45 @@ def test_log_holds_neither_names_nor_queries_nor_messages(rig: Rig, caplog: pyte
     assert any(json.loads(line).get("route") == "/v1/analyses" for line in lines)
     assert any("RuntimeError" in line for line in lines)
     assert not any(word in line for line in lines for word in ("very-private", "secret"))
+
+
+def test_address_with_several_methods_names_all_of_them(rig: Rig) -> None:
+    assert rig.client.put("/v1/analyses").headers["allow"] == "GET, POST"
+    assert rig.client.put("/v1/analyses/an_0").headers["allow"] == "DELETE, GET"
+
+
+def test_unknown_form_field_is_refused(rig: Rig) -> None:
+    answer = rig.client.post("/v1/provenance", files={"file": ("a.png", png())}, data={"zero_retention": "true"})
+    assert_problem(answer, 422, "invalid_form")
+    answer = rig.client.post("/v1/analyses", files={"file": ("a.png", png())}, data={"zero_retention": "maybe"})
+    assert_problem(answer, 422, "invalid_form")
+
+
+def test_body_that_trickles_in_is_cut_off(make_rig: MakeRig) -> None:
+    rig = make_rig(upload_timeout_s=0.3)
+    head = (
+        "POST /v1/analyses HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+        "Content-Length: 1000\r\n\r\n--b\r\n"
+    )
+    with serving(rig.service) as url, socket.create_connection(("127.0.0.1", int(url.rsplit(":")[-1]))) as caller:
+        caller.settimeout(20)
+        caller.sendall(head.encode())
+        answer = caller.recv(65536).decode()
+    assert answer.startswith("HTTP/1.1 408")
+    assert "connection: close" in answer.lower()
+    assert '"too_slow"' in answer
+
+
+def test_other_libraries_stay_out_of_the_log_below_warnings() -> None:
+    root = logging.getLogger()
+    kept, level = root.handlers, root.level
+    try:
+        configure("debug")
+        assert logging.getLogger("api.jobs").isEnabledFor(logging.DEBUG)
+        for name in ("sqlalchemy.engine", "httpx", "PIL.PngImagePlugin", "python_multipart", "uvicorn.access"):
+            assert not logging.getLogger(name).isEnabledFor(logging.INFO), name
+    finally:
+        root.handlers = kept
+        root.setLevel(level)
+        for name in ("api", "detect", "uvicorn", "weasyprint", "fontTools"):
+            logging.getLogger(name).setLevel(logging.NOTSET)

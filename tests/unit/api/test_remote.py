@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -210,3 +212,51 @@ def test_too_large_and_failing_answers_are_named(canary: type[Canary]) -> None:
         pass
     with pytest.raises(UrlUnreachableError), fetcher(lambda *_: []).fetch("http://a.example.org/"):
         pass
+
+
+def dripping(pieces: list[bytes], pause_s: float) -> tuple[socket.socket, threading.Thread]:
+    """A server that answers one call, a piece at a time."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection, contextlib.suppress(OSError):
+            connection.recv(4096)
+            for piece in pieces:
+                connection.sendall(piece)
+                time.sleep(pause_s)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return listener, thread
+
+
+@pytest.mark.parametrize(
+    "start", [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n"], ids=["headers", "body"]
+)
+def test_server_that_drips_cannot_hold_a_fetch(monkeypatch: pytest.MonkeyPatch, start: bytes) -> None:
+    listener, thread = dripping([start, *[b"X"] * 60], pause_s=0.1)
+    port = listener.getsockname()[1]
+    monkeypatch.setattr("api.remote._PORTS", {"https": port, "http": port})
+    slow = RemoteFetcher(allow_http=True, timeout_s=0.5, resolver=lambda *_: ["127.0.0.1"], is_allowed=lambda _: True)
+    started = time.monotonic()
+    with pytest.raises(UrlUnreachableError), slow.fetch("http://a.example.org/"):
+        pass
+    assert time.monotonic() - started < 3
+    listener.close()
+    thread.join()
+
+
+def test_next_checked_address_serves_when_the_first_does_not_answer(canary: type[Canary]) -> None:
+    asked: list[str] = []
+
+    def is_allowed(address: str) -> bool:
+        asked.append(address)
+        return True
+
+    both = RemoteFetcher(
+        allow_http=True, timeout_s=5, resolver=lambda *_: ["127.0.0.2", "127.0.0.1"], is_allowed=is_allowed
+    )
+    with both.fetch("http://a.example.org/x") as remote:
+        assert remote.stream.read() == b"secret"
+    assert asked == ["127.0.0.2", "127.0.0.1"]  # both were checked before either was connected to

@@ -115,3 +115,12 @@ def test_sign_in_gives_a_cookie_that_scripts_and_other_sites_cannot_use(make_rig
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
     assert 'type="file"' in rig.client.get("/").text
+
+
+def test_signing_out_forgets_the_key(make_rig: MakeRig) -> None:
+    rig = make_rig(require_key=True)
+    _, secret = rig.service.keys.create("page", ["analyze", "read"])
+    rig.client.post("/sign-in", data={"key": secret})
+    assert "/sign-out" in rig.client.get("/").text
+    rig.client.post("/sign-out")
+    assert 'type="password"' in rig.client.get("/").text
