@@ -35,7 +35,8 @@ def main() -> None:
         for stage, value in report.timings_ms.items():
             stages.setdefault(stage, []).append(value)
         patches = int(report.evidence[0].details["patches"])
-        batch = np.zeros((1, 3, analyzer.image_examiner.patch_side, analyzer.image_examiner.patch_side), np.float32)
+        side_of = analyzer.image_examiner.patch_side
+        batch = np.zeros((1, side_of, side_of, 3), np.uint8)
         started = time.process_time()
         for _ in range(patches):
             analyzer.image_examiner.scorer.runner.run(batch)

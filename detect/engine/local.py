@@ -3,9 +3,9 @@
     engine = LocalEngine()
     maps = engine.run(scorer, patches)      # from any number of threads
 
-A device has lanes, which are threads: a GPU one, a CPU one a core. A lane takes the oldest items that may share a call,
-up to the model's batch, whoever asked for them. Models answer without the interpreter's lock, so lanes run at the same
-time, and a caller's items spread over all of them.
+A device has lanes, which are threads: a GPU two, so that one copies while the other computes, a CPU one a core. A lane
+takes the oldest items that may share a call, up to the model's batch, whoever asked for them. Models answer without the
+interpreter's lock, so lanes run at the same time, and a caller's items spread over all of them.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from typing import Any
 from detect.errors import EngineError
 from detect.networks.batches import BatchModel
 
+GPU_LANES = 2
 FILL_WAIT_S = 0.002
 """A GPU's lane waits so long for a fuller batch: less than one forward pass of the smallest shipped model."""
 
@@ -52,7 +53,7 @@ class LocalEngine:
 
     def lanes(self, device: str) -> int:
         """Return how many calls run at the same time on a device."""
-        return self.cpu_lanes if device == "cpu" else 1
+        return self.cpu_lanes if device == "cpu" else GPU_LANES
 
     @property
     def load(self) -> Mapping[str, int]:

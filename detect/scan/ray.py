@@ -8,6 +8,7 @@ gives the same rows as one on a laptop.
 from __future__ import annotations
 
 import itertools
+import logging
 import pickle
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -70,6 +71,7 @@ class RayData:
         import ray.data
         from ray.exceptions import RayError
 
+        logging.getLogger("ray.data").setLevel(logging.WARNING)
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.execution_options.preserve_order = True
@@ -82,7 +84,7 @@ class RayData:
             batch_size=_BATCH_CHUNKS,
             batch_format="pyarrow",
             fn_constructor_args=(settings,),
-            concurrency=self.actors,
+            compute=ray.data.ActorPoolStrategy(size=self.actors),
             num_cpus=1,
             num_gpus=gpus,
             max_restarts=-1,

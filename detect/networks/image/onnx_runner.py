@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from detect.networks.graphs import OPSET, graph_of, open_session
-from detect.networks.image.patch_scorer import Float32Array, Float64Array
+from detect.networks.image.patch_scorer import Float64Array
 from detect.networks.zoo import ModelFolder
+from detect.types import UInt8Array
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,8 +39,11 @@ class OnnxRunner:
         """
         return cls(graph_of(folder), threads=threads)
 
-    def run(self, x: Float32Array) -> Float64Array:
-        """Return maps of logits (N, h, w) for patches (N, 3, H, W) float32 in [-1, 1]."""
+    def run(self, patches: UInt8Array) -> Float64Array:
+        """Return maps of logits (N, h, w) for patches (N, H, W, 3) uint8."""
+        x = patches.transpose(0, 3, 1, 2).astype(np.float32, order="C")
+        x /= np.float32(127.5)
+        x -= np.float32(1)
         (cells,) = self.session.run(None, {"patches": x})
         return np.asarray(cells, dtype=np.float64)
 

@@ -19,7 +19,6 @@ from detect.networks.zoo import ModelFolder, find_model
 from detect.types import UInt8Array
 
 Float64Array = npt.NDArray[np.float64]
-Float32Array = npt.NDArray[np.float32]
 
 
 class PatchRunner(Protocol):
@@ -28,8 +27,8 @@ class PatchRunner(Protocol):
     device: str
     batch: int
 
-    def run(self, x: Float32Array) -> Float64Array:
-        """Return maps of logits (N, h, w) for patches (N, 3, H, W) float32 in [-1, 1]."""
+    def run(self, patches: UInt8Array) -> Float64Array:
+        """Return maps of logits (N, h, w) for patches (N, H, W, 3) uint8 sRGB."""
         ...
 
 
@@ -92,9 +91,7 @@ class PatchScorer:
 
     def run(self, items: Sequence[UInt8Array]) -> Sequence[Float64Array]:
         """Return the maps of one call's patches, all of one size."""
-        stacked = np.stack(items).astype(np.float32)
-        x = np.ascontiguousarray(stacked.transpose(0, 3, 1, 2)) / np.float32(127.5) - np.float32(1)
-        return list(self.runner.run(x))
+        return list(self.runner.run(np.stack(items)))
 
 
 def load(

@@ -66,11 +66,11 @@ def test_items_of_many_callers_are_each_answered_once(engine):
     assert sum(len(call) for call in model.calls) == 500
 
 
-def test_a_gpu_lane_mixes_callers_into_full_batches(engine):
+def test_gpu_lanes_mix_callers_into_full_batches(engine):
     model = Doubling(batch=8, device="cuda", seconds=0.01)
     with ThreadPoolExecutor(16) as callers:
         list(callers.map(lambda n: engine.run(model, [100 + n]), range(64)))
-    assert model.most_running == 1
+    assert model.most_running <= 2
     assert max(len(call) for call in model.calls) == 8
     assert len(model.calls) < 32
 
