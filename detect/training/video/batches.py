@@ -93,16 +93,15 @@ class FrameStream(IterableDataset[tuple[Tensor, Tensor]]):
             named = self.pictures if self.pictures is not None and of_pictures > 0 else self.frames
             of_pictures -= 1
             label = ("real", "fake")[len(crops) % 2]
-            names = sorted(named[label])
-            weights = [len(named[label][name]) ** 0.5 for name in names]
-            store, crop = rng.choice(named[label][rng.choices(names, weights=weights)[0]])
+            makers = sorted(named[label])
+            weights = [len(named[label][maker]) ** 0.5 for maker in makers]
+            store, crop = rng.choice(named[label][rng.choices(makers, weights=weights)[0]])
             pixels = store.pixels(crop)
             if label == "fake" and named is self.pictures:
                 pixels = add_history(pixels, rng)
             if min(pixels.shape[:2]) < self.plan.side + ROOM:
                 pixels = store.pixels(crop)
             crops.append(send(pixels, draw_passage(rng), self.plan.side))
-            labels.append(float(label == "fake"))
             labels.append(float(label == "fake"))
             names.append(f"{'picture' if named is self.pictures else 'clip'}:{crop.name}")
         return np.stack(crops), labels, names
