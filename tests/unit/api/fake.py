@@ -10,11 +10,14 @@ from typing import BinaryIO
 from detect.errors import CorruptMediaError, EngineBusyError, EngineError
 from detect.media import open_source
 from detect.types import MediaFacts, MediaKind, Report
+from tests.unit.api.clips import clip_report
 from tests.unit.render.samples import picture_report, recording_report
+
+_REPORTS = {MediaKind.AUDIO: recording_report, MediaKind.VIDEO: clip_report}
 
 
 class FakeAnalyzer:
-    """Opens and sniffs files as the real one does, then makes up the same report for all.
+    """Opens and sniffs files as the real one does, then makes up the same report for all of a kind.
 
     Bytes that hold `BROKEN` fail as corrupt, `CRASH` raises what no code expects, `ENGINE` what is ours alone, `SLOW`
     takes `slow_s`. The first `busy_times` files find the engine busy.
@@ -46,7 +49,7 @@ class FakeAnalyzer:
             if b"SLOW" in content:
                 time.sleep(self.slow_s)
             self.judged.append(source.sha256)
-            base = recording_report() if source.kind is MediaKind.AUDIO else picture_report()
+            base = _REPORTS.get(source.kind, picture_report)()
             assert base.media is not None
             media: MediaFacts = replace(
                 base.media, name=source.name, sha256=source.sha256, bytes=source.size, format=source.format
