@@ -17,8 +17,13 @@ T = TypeVar("T")
 
 def to_plain(value: Any) -> Any:
     """Return `value` with dataclasses as dicts, enums as values, tuples as lists, non-finite floats as None."""
+    kind = type(value)
+    if value is None or kind is str or kind is int or kind is bool:  # most of a Report, so first
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else None
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {item.name: to_plain(getattr(value, item.name)) for item in dataclasses.fields(value)}
+        return {name: to_plain(getattr(value, name)) for name in kind.__dataclass_fields__}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Mapping):

@@ -23,10 +23,16 @@ def dumps(report: Report, *, is_pretty: bool = False) -> str:
         report: The Report.
         is_pretty: Indent by two spaces; otherwise one line (JSON Lines).
     """
-    plain = _without_surrogates(report_to_dict(report))
-    indent, separators = (2, (",", ": ")) if is_pretty else (None, (",", ":"))
-    text = json.dumps(plain, ensure_ascii=True, allow_nan=False, indent=indent, separators=separators)
+    plain = report_to_dict(report)
+    text = _encode(plain, is_pretty)
+    if "\\ud" in text:  # a surrogate, lone or one of a pair: rare, and only then worth looking at every string
+        text = _encode(_without_surrogates(plain), is_pretty)
     return text.replace("\x7f", "\\u007f")  # DEL is ASCII, and still acts on terminals
+
+
+def _encode(plain: Any, is_pretty: bool) -> str:
+    indent, separators = (2, (",", ": ")) if is_pretty else (None, (",", ":"))
+    return json.dumps(plain, ensure_ascii=True, allow_nan=False, indent=indent, separators=separators)
 
 
 def _without_surrogates(value: Any) -> Any:
