@@ -43,7 +43,7 @@ def configure(level: str) -> None:
     for own in ("api", "detect", "uvicorn"):
         logging.getLogger(own).setLevel(level.upper())
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
-    for chatty in ("weasyprint", "fontTools"):  # each style that PDF does not know
+    for chatty in ("weasyprint", "fontTools", "python_multipart"):  # each unknown style; each odd byte of a caller
         logging.getLogger(chatty).setLevel(logging.ERROR)
 
 

@@ -23,7 +23,7 @@ from detect.render.clip import STILL_WIDTH
 from detect.render.heatmap import HeatMapAnnotator
 from detect.render.html import PageItem, format_page
 from detect.render.pictures import shrink
-from detect.types import HeatMap, MediaKind, Report, UInt8Array
+from detect.types import HeatMap, MediaKind, Report, Status, UInt8Array
 
 _MAX_SIDE = 1600
 _MOST_STILLS = 24
@@ -75,6 +75,15 @@ def draw_report(blobs: BlobStore, row: Analysis, report: Report) -> str:
     """Return the self-contained HTML report."""
     item = PageItem(report, read_pixels(blobs, row, report), read_stills(blobs, row, report))
     return format_page([item], count=1, title=f"Witnessmark {row.id}", made_at=datetime.now(UTC), version=_version())
+
+
+def has_sound(report: Report) -> bool:
+    """Say whether there is something to hear: in a recording always, in a clip when its sound was looked at."""
+    if report.media is None or report.media.kind not in SOUND_KINDS:
+        return False
+    heard = (Status.SCORED, Status.NOT_APPLICABLE)
+    is_looked_at = any(item.source.startswith("audio.") and item.status in heard for item in report.evidence)
+    return report.media.kind is MediaKind.AUDIO or is_looked_at
 
 
 def read_sound(blobs: BlobStore, row: Analysis, report: Report) -> tuple[Any, int]:

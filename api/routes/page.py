@@ -152,7 +152,7 @@ async def _result(request: Request, service: Service, row: Analysis, report: Rep
     pixels = await run_in_threadpool(pictures.read_pixels, service.blobs, row, report)
     stills = await run_in_threadpool(pictures.read_stills, service.blobs, row, report)
     view = await run_in_threadpool(build_view, report, anchor="report", pixels_rgb=pixels, stills=stills)
-    has_sound = row.blob is not None and report.media is not None and report.media.kind in pictures.SOUND_KINDS
+    has_sound = row.blob is not None and pictures.has_sound(report)
     return _page(
         request,
         "result.html",

@@ -1,12 +1,14 @@
-// Drive the page in headless Chromium: node page.mjs BASE_URL OUT_DIR FILES_DIR; needs playwright-core and axe-core.
+// Drive the page in headless Chromium: node page.mjs BASE_URL OUT_DIR FILES_DIR [KEYED_URL KEY]; needs playwright-core
+// and axe-core. FILES_DIR holds slow, photo, keyboard, noscript and broken .png, and clip.mp4 and sound.wav if wanted.
+// KEYED_URL is a service that asks for KEY.
 // Prints one JSON object: axe violations by state, and what each step found. Screenshots go to OUT_DIR.
 import { createRequire } from "node:module";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 const require = createRequire(path.join(process.cwd(), "index.js"));
 const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
-const [base, out, files] = process.argv.slice(2);
+const [base, out, files, keyed, key] = process.argv.slice(2);
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
 const result = { violations: {}, steps: {}, foreign: [], console: [] };
@@ -14,7 +16,8 @@ const result = { violations: {}, steps: {}, foreign: [], console: [] };
 async function open(options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: "en-US", ...options });
   const page = await context.newPage();
-  page.on("request", (request) => { if (!request.url().startsWith(base) && !request.url().startsWith("data:") && !request.url().startsWith("blob:")) result.foreign.push(request.url()); });
+  page.setDefaultTimeout(180000);
+  page.on("request", (request) => { if (!request.url().startsWith(base) && !(keyed && request.url().startsWith(keyed)) && !request.url().startsWith("data:") && !request.url().startsWith("blob:")) result.foreign.push(request.url()); });
   page.on("console", (line) => { if (line.type() === "error") result.console.push(line.text()); });
   return page;
 }
@@ -29,9 +32,9 @@ async function upload(page, name) {
   await page.goto(`${base}/`);
   await page.setInputFiles("#file", path.join(files, name));
   await page.click("#check button[type=submit]");
-  await page.waitForURL("**/a/**", { timeout: 60000 });
+  await page.waitForURL("**/a/**", { timeout: 180000 });
 }
-const finished = (page) => page.waitForSelector("h1.headline", { timeout: 120000 });
+const finished = (page) => page.waitForSelector("h1.headline", { timeout: 180000 });
 
 let page = await open();
 await page.goto(`${base}/`);
@@ -69,6 +72,44 @@ await look(page, "missing");
 await page.goto(`${base}/history`);
 await look(page, "history");
 
+for (const name of ["clip.mp4", "sound.wav"]) {
+  if (!existsSync(path.join(files, name))) continue;
+  await upload(page, name);
+  await finished(page);
+  const state = name.split(".")[0];
+  result.steps[state] = (await page.textContent("h1.headline")).replace(/\s+/g, " ").trim();
+  const scrubber = page.locator(".scrubber");
+  if (await scrubber.count()) {
+    await scrubber.focus();
+    for (let index = 0; index < 10; index += 1) await page.keyboard.press("ArrowRight");
+    result.steps.scrubber = await scrubber.getAttribute("aria-valuetext");
+  }
+  if (state === "sound") result.steps.spectrogram = await page.locator(".spectrogram").evaluate((item) => item.decode().then(() => item.naturalWidth));
+  await look(page, state);
+}
+
+// Dropping a file, and a service that is gone.
+await page.goto(`${base}/`);
+const dropped = await page.evaluateHandle(() => {
+  const transfer = new DataTransfer();
+  transfer.items.add(new File(["no picture"], "dropped.txt"));
+  return transfer;
+});
+await page.dispatchEvent("#drop", "drop", { dataTransfer: dropped });
+await page.waitForURL("**/a/**");
+await page.waitForSelector(".verdict--error");
+result.steps.dropped = (await page.textContent("main")).replace(/\s+/g, " ").trim();
+await look(page, "unsupported");
+await page.goto(`${base}/`);
+await page.route("**/v1/analyses", (route) => route.abort());
+await page.setInputFiles("#file", path.join(files, "photo.png"));
+await page.click("#check button[type=submit]");
+await page.waitForFunction(() => document.getElementById("problem").textContent);
+result.steps.offline = await page.textContent("#problem");
+result.steps.focusAfterError = await page.evaluate(() => document.activeElement.id);
+await look(page, "offline");
+await page.unroute("**/v1/analyses");
+
 // Keyboard only: skip link, then the form, then Enter.
 page = await open();
 await page.goto(`${base}/`);
@@ -82,7 +123,7 @@ await page.locator("#file").focus();
 await page.setInputFiles("#file", path.join(files, "keyboard.png"));
 await page.locator("#check button[type=submit]").focus();
 await page.keyboard.press("Enter");
-await page.waitForURL("**/a/**", { timeout: 60000 });
+await page.waitForURL("**/a/**", { timeout: 180000 });
 await finished(page);
 result.steps.keyboard = "done";
 
@@ -100,6 +141,27 @@ result.steps.german = (await page.textContent("h1")).trim();
 await look(page, "german-home");
 await page.goto(permalink);
 await look(page, "german-result");
+
+await page.goto(`${base}/history`);
+await look(page, "german-history");
+
+if (keyed) {
+  page = await open();
+  await page.goto(`${keyed}/`);
+  await look(page, "sign-in");
+  await page.fill("#key", "wm_wrong");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#problem");
+  result.steps.wrongKey = await page.textContent("#problem");
+  await look(page, "sign-in-error");
+  await page.fill("#key", key);
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#check");
+  await look(page, "signed-in");
+  await page.click("button.plain");
+  await page.waitForSelector("#key");
+  result.steps.signedOut = "done";
+}
 
 page = await open({ javaScriptEnabled: false });
 await page.goto(`${base}/`);

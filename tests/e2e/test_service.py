@@ -73,6 +73,7 @@ def test_picture_gets_the_report_that_the_library_gives(served: str, tmp_path: P
     assert (broken.status, broken.error_code) == ("failed", "corrupt_media")
 
 
+@pytest.mark.timeout(1300)
 @pytest.mark.skipif(not (CHROMIUM and NODE_MODULES and shutil.which("node")), reason="needs chromium and node modules")
 def test_page_works_by_mouse_keyboard_and_without_script_and_axe_finds_nothing(served: str, tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
@@ -85,7 +86,7 @@ def test_page_works_by_mouse_keyboard_and_without_script_and_axe_finds_nothing(s
         env={**os.environ, "CHROMIUM": str(CHROMIUM)},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=1200,
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
@@ -95,4 +96,7 @@ def test_page_works_by_mouse_keyboard_and_without_script_and_axe_finds_nothing(s
     assert steps["keyboard"] == "done"
     assert steps["noScript"] == "/a/"
     assert steps["phoneOverflow"] <= 0
+    assert "unsupported_media" in steps["dropped"]
+    assert steps["offline"]
+    assert steps["focusAfterError"] == "file"
     assert "corrupt_media" in steps["broken"]

@@ -5,6 +5,10 @@ const form = document.getElementById("check");
 if (form) startCheck(form);
 const waiting = document.getElementById("waiting");
 if (waiting) waitFor(waiting.dataset.id);
+// A clip whose sound does not decode has no spectrogram to show.
+for (const picture of document.querySelectorAll(".spectrogram")) {
+  picture.addEventListener("error", () => { picture.closest("figure").hidden = true; });
+}
 const copy = document.getElementById("copy");
 if (copy && navigator.clipboard) {
   copy.hidden = false;

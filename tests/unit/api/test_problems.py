@@ -145,5 +145,5 @@ def test_other_libraries_stay_out_of_the_log_below_warnings() -> None:
     finally:
         root.handlers = kept
         root.setLevel(level)
-        for name in ("api", "detect", "uvicorn", "weasyprint", "fontTools"):
+        for name in ("api", "detect", "uvicorn", "weasyprint", "fontTools", "python_multipart"):
             logging.getLogger(name).setLevel(logging.NOTSET)
