@@ -35,7 +35,7 @@ def connect(address: str | None = None) -> ModuleType:
     address = address or os.environ.get("RAY_ADDRESS") or None
     if not address:
         # Ray starts actors at niceness 15, so that they starve beside anything else this machine does.
-        os.environ.setdefault("RAY_worker_niceness", "0")  # noqa: SIM112
+        os.environ.setdefault("RAY_worker_niceness", "0")
     own: dict[str, Any] = {} if address else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
     try:
         ray.init(address=address, log_to_driver=False, configure_logging=False, **own)
