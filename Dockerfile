@@ -6,12 +6,14 @@ COPY detect detect
 COPY api api
 COPY models models
 RUN python -m venv /opt/witnessmark \
- && /opt/witnessmark/bin/pip install --no-cache-dir ".[serve,postgres,report]"
+ && /opt/witnessmark/bin/pip install --no-cache-dir ".[serve,postgres,report,otel]"
 
 FROM python:3.11-slim
-# tini hands signals on, so that stopping drains; pango is what WeasyPrint draws PDF with
+# tini hands signals on, so that stopping drains; pango and a font are what WeasyPrint draws PDF with. Versions are the
+# base image's: pinning them would keep security updates out.
+# hadolint ignore=DL3008
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends tini libpango-1.0-0 libpangoft2-1.0-0 \
+ && apt-get install --yes --no-install-recommends tini libpango-1.0-0 libpangoft2-1.0-0 fonts-dejavu-core \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --system --uid 10001 --home-dir /data --create-home witnessmark
 COPY --from=build /opt/witnessmark /opt/witnessmark
@@ -23,6 +25,6 @@ USER 10001
 VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
-  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=4)"]
+  CMD ["python", "-c", "import os, urllib.request; urllib.request.urlopen('http://127.0.0.1:' + os.environ.get('WITNESSMARK_PORT', '8000') + '/healthz', timeout=4)"]
 ENTRYPOINT ["tini", "--", "witnessmark"]
 CMD ["serve"]

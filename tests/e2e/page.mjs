@@ -88,6 +88,17 @@ for (const name of ["clip.mp4", "sound.wav"]) {
   await look(page, state);
 }
 
+// The bookmark on a page of another origin: the picture arrives in a window of the service, and is sent only by a press.
+await page.goto(`${base}/`);
+const bookmark = await page.getAttribute('a[href^="javascript:"]', "href");
+const foreign = await open();
+await foreign.goto("about:blank");
+await foreign.setContent('<img alt="x" width="40" height="40" src="data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=">');
+await foreign.evaluate(decodeURIComponent(bookmark.slice("javascript:".length)));
+const [received] = await Promise.all([foreign.waitForEvent("popup"), foreign.click("img")]);
+await received.waitForFunction(() => document.getElementById("file")?.files.length === 1);
+result.steps.bookmark = await received.evaluate(() => `${document.getElementById("file").files[0].name} ${location.pathname}`);
+
 // Dropping a file, and a service that is gone.
 await page.goto(`${base}/`);
 const dropped = await page.evaluateHandle(() => {

@@ -98,5 +98,6 @@ def test_page_works_by_mouse_keyboard_and_without_script_and_axe_finds_nothing(s
     assert steps["phoneOverflow"] <= 0
     assert "unsupported_media" in steps["dropped"]
     assert steps["offline"]
+    assert steps["bookmark"] == "picture /"
     assert steps["focusAfterError"] == "file"
     assert "corrupt_media" in steps["broken"]
