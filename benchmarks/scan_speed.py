@@ -27,7 +27,6 @@ from image_speed import make_picture
 
 from detect.analyzer import AnalyzerSettings
 from detect.evidence.patches import pick_patches
-from detect.evidence.reshipping import RESHIP_PATCHES, RESHIPPINGS
 from detect.media import decode_image, open_source
 from detect.media.sandbox import SANDBOX
 from detect.scan.items import Item
@@ -66,15 +65,14 @@ def measure(folder: Path, args: argparse.Namespace) -> dict[str, object]:
     with open_source(folder / "0000.jpg") as source:
         pixels = decode_image(source).pixels_rgb
     patches = [p.pixels for p in pick_patches(pixels, side=examiner.patch_side, max_patches=examiner.max_patches)]
-    copies = len(RESHIPPINGS) * RESHIP_PATCHES if args.stability else 0
-    batch = [np.stack([patch]) for patch in (patches * (1 + copies))[: len(patches) + copies]]
+    looked_at = round(calls_of(judge, items[:4]) / 4)  # an undecided answer is not judged again re-encoded
+    batch = [np.stack([patches[number % len(patches)]]) for number in range(looked_at)]
 
     def forward() -> None:
         for _ in items:
             for x in batch:
                 examiner.scorer.runner.run(x)
 
-    judge.judge_all(items[:4])
     raw: list[Cost] = []
     scan: list[Cost] = []
     for _ in range(args.rounds):
@@ -100,6 +98,21 @@ def measure(folder: Path, args: argparse.Namespace) -> dict[str, object]:
         "decode_limited_files_a_core_second": round(1 / decode, 1),
         "load": os.getloadavg(),
     }
+
+
+def calls_of(judge: ItemJudge, items: list[Item]) -> int:
+    """Judge some items, which also warms everything, and return how many patches the network saw."""
+    runner = judge.analyzer.image_examiner.scorer.runner
+    run, calls = runner.run, []
+
+    def counted(patches: np.ndarray) -> np.ndarray:
+        calls.append(len(patches))
+        return run(patches)
+
+    runner.run = counted  # type: ignore[method-assign]
+    judge.judge_all(items)
+    runner.run = run  # type: ignore[method-assign]
+    return sum(calls)
 
 
 class Cost:
