@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 import wave
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -87,11 +88,18 @@ class Faults:
 
 def kill_actor() -> int:
     """Kill -9 one process that judges."""
-    from ray.util.state import list_actors
+    pid = next(pid for pid, title in titles() if title.startswith("ray::MapWorker"))
+    os.kill(pid, signal.SIGKILL)
+    return pid
 
-    actors = [actor for actor in list_actors(filters=[("state", "=", "ALIVE")]) if "MapWorker" in actor.class_name]
-    os.kill(actors[0].pid, signal.SIGKILL)
-    return int(actors[0].pid)
+
+def titles() -> Iterator[tuple[int, str]]:
+    """Yield the processes of this machine with the titles that Ray gives its own."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            yield int(path.parent.name), path.read_bytes().decode(errors="replace")
+        except OSError:
+            continue
 
 
 def run(source: Path, out: Path, *, address: str | None = None, on_rows: Faults | None = None) -> list[dict]:

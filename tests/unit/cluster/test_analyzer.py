@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -28,6 +27,7 @@ from detect.errors import (
 )
 from detect.media import Limits
 from detect.render.json import dumps
+from tests.unit.cluster.actors import kill_actor
 
 needs_ray = pytest.mark.skipif(
     not os.environ.get("WITNESSMARK_RAY_TESTS"), reason="starts a cluster; set WITNESSMARK_RAY_TESTS=1"
@@ -172,8 +172,6 @@ def online(tiny_models: Path) -> Iterator[RayAnalyzer]:
 def test_a_replica_gives_the_report_of_an_analyzer_here_and_survives_being_killed(
     online: RayAnalyzer, make_photo: Callable[..., Path], tmp_path: Path
 ) -> None:
-    from ray.util.state import list_actors
-
     path = make_photo()
     here = Analyzer(online.settings).analyze(path)
 
@@ -183,6 +181,5 @@ def test_a_replica_gives_the_report_of_an_analyzer_here_and_survives_being_kille
     assert plain(online.analyze(path)) == plain(here)
     with pytest.raises(CorruptMediaError):
         online.analyze(b"\xff\xd8\xff\xe0 no more", name="x.jpg")
-    alive = [a for a in list_actors(filters=[("state", "=", "ALIVE")]) if "Replica" in a.class_name]
-    os.kill(alive[0].pid, signal.SIGKILL)
+    kill_actor("ray::ServeReplica")
     assert plain(online.analyze(path)) == plain(here)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 from detect.scan import ScanPlan, scan
 from detect.scan.items import Item
 from detect.scan.ray import SEGMENT_CHUNKS, _take_segment
+from tests.unit.cluster.actors import kill_actor
 
 needs_ray = pytest.mark.skipif(
     not os.environ.get("WITNESSMARK_RAY_TESTS"), reason="starts a cluster; set WITNESSMARK_RAY_TESTS=1"
@@ -66,8 +66,6 @@ def test_a_cluster_gives_the_rows_of_this_machine(
 def test_a_killed_actor_loses_and_doubles_nothing(
     cluster: object, pictures: Path, make_plan: Callable[..., ScanPlan], tmp_path: Path
 ) -> None:
-    from ray.util.state import list_actors
-
     from detect.scan.ray import make_executor
 
     names = [f"{pictures}/{number % 4}.png" for number in range(60)]
@@ -78,9 +76,7 @@ def test_a_killed_actor_loses_and_doubles_nothing(
 
     def kill(summary: object) -> None:
         if not killed:
-            alive = [a for a in list_actors(filters=[("state", "=", "ALIVE")]) if "MapWorker" in a.class_name]
-            killed.append(alive[0].pid)
-            os.kill(alive[0].pid, signal.SIGKILL)
+            killed.append(kill_actor("ray::MapWorker"))
 
     scan(plan, make_executor=make_executor, on_progress=kill)
     assert killed
