@@ -116,6 +116,23 @@ def fill(text: str, name: str, content: str) -> str:
     return pattern.sub(lambda match: f"{match[1]}{content}\n{match[2]}", text)
 
 
+def complete_menu(menu: list[Any]) -> list[Any]:
+    """Return the menu with every guide (a page at the top of `docs/`) in it; those not named come last, by title."""
+    named = re.findall(r"[\w/-]+\.md", str(menu))
+    guides = [{_title_of(page): page.name} for page in sorted((ROOT / "docs").glob("*.md")) if page.name not in named]
+    return [{"Guides": [*entry["Guides"], *guides]} if "Guides" in entry else entry for entry in menu]
+
+
+def _title_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ")
+
+
+def on_config(config: Any) -> Any:
+    """Complete the menu (called by MkDocs once)."""
+    config["nav"] = complete_menu(config["nav"])
+    return config
+
+
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     """Return a page's text with its generated parts (called by MkDocs for every page)."""
     if page.file.src_uri == "reference/command.md":
