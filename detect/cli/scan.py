@@ -81,13 +81,15 @@ def scan_command(
         from detect.scan import ray
 
         make_executor = ray.make_executor
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end keeps the rows that are there
+    kept = signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end keeps the rows that are there
     try:
         with _progress() as show:
             summary = scan(plan, is_fresh=is_fresh, on_progress=show, make_executor=make_executor)
     except KeyboardInterrupt:
         tell("Interrupted; the same command goes on from here.")
         raise
+    finally:
+        signal.signal(signal.SIGTERM, kept)
     emit(_as_json(summary) if is_json else _in_words(summary, out))
 
 
