@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
@@ -34,7 +33,7 @@ from api.settings import Settings
 from api.state import Service
 from api.tracing import make_tracing
 
-DRAWINGS_AT_ONCE = 2
+DRAWINGS_AT_ONCE = 4
 SUMMARY = "Was this picture, clip or recording made by a machine? One authenticity score with its evidence."
 
 
@@ -129,7 +128,7 @@ def make_service(
         fetcher=fetcher,
         worker=worker,
         tracing=tracing,
-        drawing=threading.Semaphore(DRAWINGS_AT_ONCE),
+        drawing=asyncio.Semaphore(DRAWINGS_AT_ONCE),
     )
 
 

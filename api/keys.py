@@ -23,8 +23,10 @@ class KeyStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, name: str, scopes: Sequence[str], *, days: float | None = None) -> tuple[ApiKey, str]:
-        """Make a key and return it with its secret, which cannot be shown again.
+    def create(
+        self, name: str, scopes: Sequence[str], *, days: float | None = None, owner: str | None = None
+    ) -> tuple[ApiKey, str]:
+        """Make a key and return it with its secret, which cannot be shown again; `owner` is the key it succeeds.
 
         Raises:
             ConfigError: No scope, or one that does not exist.
@@ -35,6 +37,7 @@ class KeyStore:
         now = time.time()
         row = ApiKey(
             id=new_id("key"),
+            owner=owner,
             name=name,
             prefix=secret[:_PREFIX_CHARACTERS],
             hash=_hash(secret),
@@ -75,8 +78,7 @@ class KeyStore:
     def rotate(self, key_id: str, *, grace_s: float = 86_400.0) -> tuple[ApiKey, str]:
         """Make a successor of the same name, scopes and expiry; the old key works on for `grace_s`.
 
-        Analyses belong to the key that made them, so both are kept under the first key's name; ask with `admin` to
-        see those of an ended key.
+        The successor owns what its forerunners made: nothing under way is lost from sight.
 
         Raises:
             ConfigError: There is no such key.
@@ -85,7 +87,7 @@ class KeyStore:
         if old is None:
             raise ConfigError(f"there is no key {key_id!r}")
         days = None if old.expires_at is None else (old.expires_at - time.time()) / 86_400
-        fresh = self.create(old.name, old.scopes, days=days)
+        fresh = self.create(old.name, old.scopes, days=days, owner=old.owner or old.id)
         self.revoke(old.id, in_s=grace_s)
         return fresh
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from api.problems import MEDIA_TYPE
+from api.problems import MEDIA_TYPE, TYPE_PREFIX
 from api.schemas import REPORT_COMPONENT, ProblemBody
 from detect.render.schema import report_schema
 
@@ -29,6 +30,23 @@ _COMMON = {
     "500": "Something broke.",
     "501": "Needs a part that is not installed.",
     "503": "Queue full or shutting down; see Retry-After.",
+}
+
+
+_EXAMPLES = {
+    401: ("unauthorized", "give a valid key: 'Authorization: Bearer wm_...' or 'X-API-Key: wm_...'"),
+    403: ("urls_disabled", "this service fetches no URLs; send the file"),
+    404: ("not_found", "there is no such analysis"),
+    408: ("too_slow", "the body did not arrive within 600 s"),
+    409: ("not_finished", "the analysis has not ended yet"),
+    410: ("erased", "the result has been erased in time"),
+    413: ("media_too_large", "at most 268435456 bytes are taken"),
+    415: ("unsupported_media", "send multipart/form-data with a file, or application/json"),
+    421: ("misdirected_request", "this service does not answer to that host name"),
+    422: ("url_refused", "the URL leads to an address that is not public"),
+    429: ("rate_limited", "too many calls; try again in 7 s"),
+    501: ("missing_extra", "PDF needs WeasyPrint; install it with: pip install 'witnessmark[report]'"),
+    503: ("queue_full", "the queue is full; try again"),
 }
 
 
@@ -98,8 +116,21 @@ def _add_problems(path: str, operation: dict[str, Any]) -> None:
             continue
         responses[status] = {
             "description": description,
-            "content": {MEDIA_TYPE: {"schema": {"$ref": _PREFIX + "Problem"}}},
+            "content": {MEDIA_TYPE: {"schema": {"$ref": _PREFIX + "Problem"}, "example": _problem(int(status))}},
         }
+
+
+def _problem(status: int) -> dict[str, Any]:
+    """Return what a problem of that status looks like."""
+    code, detail = _EXAMPLES.get(status, ("http_error", HTTPStatus(status).phrase))
+    return {
+        "type": TYPE_PREFIX + code,
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "instance": "urn:witnessmark:request:0123456789abcdef",
+        "code": code,
+    }
 
 
 def _report_components() -> dict[str, Any]:

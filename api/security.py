@@ -62,7 +62,7 @@ async def identify(request: Request) -> Caller | None:
         scopes = frozenset(("analyze", "read", "admin"))
         return None if service.settings.needs_key else Caller(LOCAL_OWNER, scopes)
     row = await run_in_threadpool(service.keys.find, secret) if len(secret) <= 100 else None
-    return None if row is None else Caller(row.id, frozenset(row.scopes))
+    return None if row is None else Caller(row.owner or row.id, frozenset(row.scopes))
 
 
 def _given_secret(request: Request) -> str | None:

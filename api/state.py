@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import threading
+import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import ParamSpec, TypeVar, cast
 
 from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
 
 from api.blobs import BlobStore
 from api.database import Database
@@ -21,6 +23,9 @@ from api.remote import RemoteFetcher
 from api.settings import Settings
 from api.tracing import Tracing
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 @dataclass
 class Service:
@@ -28,7 +33,7 @@ class Service:
 
     Attributes:
         worker: None when workers run as processes of their own.
-        drawing: How many costly drawings (PDF) may run at once; the others wait.
+        drawing: How many drawings (heat maps, PDF, stills) may run at once; the others wait without a thread.
         drain_until: End of the time that a shutdown gives, monotonic; None while the service runs.
     """
 
@@ -43,13 +48,18 @@ class Service:
     fetcher: RemoteFetcher
     worker: Worker | None
     tracing: Tracing
-    drawing: threading.Semaphore
+    drawing: asyncio.Semaphore
     drain_until: float | None = None
 
     @property
     def is_draining(self) -> bool:
         """Whether the service is shutting down."""
         return self.drain_until is not None
+
+    async def draw(self, work: Callable[P, T], *given: P.args, **options: P.kwargs) -> T:
+        """Run a drawing in a thread, once there is room for it."""
+        async with self.drawing:
+            return await run_in_threadpool(work, *given, **options)
 
     def drain(self) -> None:
         """Take no new work from now on; what is under way has `drain_s` to end."""

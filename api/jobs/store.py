@@ -216,9 +216,11 @@ class JobStore:
         )
 
     def _check_room(self, session: Session, more: int) -> None:
-        waiting = session.scalar(select(func.count()).where(Analysis.status.in_(UNFINISHED))) or 0
-        if waiting + more > self.settings.max_queue:
+        if self._unfinished(session) + more > self.settings.max_queue:
             raise QueueFullError
+
+    def _unfinished(self, session: Session) -> int:
+        return session.scalar(select(func.count()).where(Analysis.status.in_(UNFINISHED))) or 0
 
     def _replayed(self, session: Session, owner: str, replay: Replay) -> str | None:
         row = session.get(Idempotency, (owner, replay.key))
@@ -294,6 +296,11 @@ class JobStore:
                 session.scalars(select(Analysis.id).where(Analysis.id.in_(wanted), Analysis.status.in_(UNFINISHED)))
             )
         return [item for item in wanted if item not in waiting]
+
+    def has_room(self) -> bool:
+        """Say whether another job would be taken."""
+        with self.database.read() as session:
+            return self._unfinished(session) < self.settings.max_queue
 
     def depth(self) -> dict[str, int]:
         """Return the number of analyses by status."""

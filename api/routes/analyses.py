@@ -35,6 +35,13 @@ Analyst = Annotated[Caller, Depends(requires("analyze"))]
 Cursor = Annotated[str | None, Query(pattern="^an_[0-9a-f]{31}$", description="`next_cursor` of the part before.")]
 Reader = Annotated[Caller, Depends(requires("read"))]
 
+_PREFER: dict[str, Any] = {
+    "name": "Prefer",
+    "in": "header",
+    "schema": {"type": "string"},
+    "example": "wait=10",
+    "description": "`wait=N`: answer with the result if it is there within N seconds (RFC 7240).",
+}
 _SUBMIT_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -55,13 +62,7 @@ _SUBMIT_BODY: dict[str, Any] = {
         },
     },
     "parameters": [
-        {
-            "name": "Prefer",
-            "in": "header",
-            "schema": {"type": "string"},
-            "example": "wait=10",
-            "description": "`wait=N`: answer with the result if it is there within N seconds (RFC 7240).",
-        },
+        _PREFER,
         {
             "name": "Idempotency-Key",
             "in": "header",
@@ -112,7 +113,7 @@ async def list_analyses(
     return AnalysisPage(items=items, next_cursor=items[-1].id if is_more else None)
 
 
-@router.get("/{analysis_id}", response_model=AnalysisBody)
+@router.get("/{analysis_id}", response_model=AnalysisBody, openapi_extra={"parameters": [_PREFER]})
 async def get_analysis(request: Request, caller: Reader, analysis_id: str) -> AnalysisBody:
     """Return one analysis; with `Prefer: wait=N` it waits for the end."""
     service = service_of(request)

@@ -25,9 +25,8 @@ async def readyz(request: Request, response: Response) -> HealthBody:
     service = service_of(request)
     checks = {"accepting": not service.is_draining}
     try:
-        depth = await run_in_threadpool(service.store.depth)
+        checks["queue"] = await run_in_threadpool(service.store.has_room)
         checks["database"] = True
-        checks["queue"] = depth.get("queued", 0) + depth.get("running", 0) < service.settings.max_queue
     except Exception:
         checks["database"] = False
     if service.worker is not None:

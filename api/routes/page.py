@@ -149,9 +149,9 @@ async def _home(request: Request, *, url: str = "", error: str = "", status: int
 
 
 async def _result(request: Request, service: Service, row: Analysis, report: Report) -> Response:
-    pixels = await run_in_threadpool(pictures.read_pixels, service.blobs, row, report)
-    stills = await run_in_threadpool(pictures.read_stills, service.blobs, row, report)
-    view = await run_in_threadpool(build_view, report, anchor="report", pixels_rgb=pixels, stills=stills)
+    pixels = await service.draw(pictures.read_pixels, service.blobs, row, report)
+    stills = await service.draw(pictures.read_stills, service.blobs, row, report)
+    view = await service.draw(build_view, report, anchor="report", pixels_rgb=pixels, stills=stills)
     has_sound = row.blob is not None and pictures.has_sound(report)
     return _page(
         request,

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse
 
 from api import pictures
@@ -47,7 +46,7 @@ async def _drawn(request: Request, caller: Caller, analysis_id: str, draw: Calla
     service = service_of(request)
     check_rate(request, service, caller)
     row, report = await report_of(service, caller, analysis_id)
-    return await run_in_threadpool(draw, service.blobs, row, report, **options)
+    return await service.draw(draw, service.blobs, row, report, **options)
 
 
 @router.get("/heatmap.png", response_class=Response, responses=_PNG)
@@ -97,9 +96,5 @@ async def get_report_html(request: Request, caller: Reader, analysis_id: str) ->
 async def get_report_pdf(request: Request, caller: Reader, analysis_id: str) -> Response:
     """Give the report as PDF/UA; 501 where the extra `report` is not installed."""
     html = await _drawn(request, caller, analysis_id, pictures.draw_report)
-    return Response(await run_in_threadpool(_pdf, service_of(request), html), media_type="application/pdf")
-
-
-def _pdf(service: Service, html: str) -> bytes:
-    with service.drawing:
-        return format_pdf(html)
+    pdf = await service_of(request).draw(format_pdf, html)
+    return Response(pdf, media_type="application/pdf")

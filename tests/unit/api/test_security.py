@@ -80,6 +80,17 @@ def test_revoked_and_expired_keys_end_and_rotated_ones_overlap(rig: Rig) -> None
     assert keys.revoke("key_none") is False
 
 
+def test_rotated_key_sees_what_its_forerunners_made(make_rig: MakeRig) -> None:
+    rig = make_rig(require_key=True)
+    first, secret = rig.service.keys.create("desk", ["analyze", "read"])
+    made = rig.submit(Authorization=f"Bearer {secret}").json()["id"]
+    second, _ = rig.service.keys.rotate(first.id)
+    third, newest = rig.service.keys.rotate(second.id)
+    assert third.owner == first.id
+    assert rig.client.get(f"/v1/analyses/{made}", headers=bearer(newest)).status_code == 200
+    assert rig.submit(Authorization=f"Bearer {newest}").json()["is_cached"] is True
+
+
 def test_unknown_scope_is_an_error(rig: Rig) -> None:
     with pytest.raises(ConfigError, match="scopes must be"):
         rig.service.keys.create("test", ["everything"])
