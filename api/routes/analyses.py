@@ -42,6 +42,12 @@ _PREFER: dict[str, Any] = {
     "example": "wait=10",
     "description": "`wait=N`: answer with the result if it is there within N seconds (RFC 7240).",
 }
+IDEMPOTENCY_KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "maxLength": 255},
+    "description": "The same key within 24 h means the same call: it is never done twice.",
+}
 _SUBMIT_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -63,12 +69,7 @@ _SUBMIT_BODY: dict[str, Any] = {
     },
     "parameters": [
         _PREFER,
-        {
-            "name": "Idempotency-Key",
-            "in": "header",
-            "schema": {"type": "string", "maxLength": 255},
-            "description": "The same key within 24 h means the same call: it is never done twice.",
-        },
+        IDEMPOTENCY_KEY,
     ],
 }
 

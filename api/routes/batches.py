@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 from api.database import Analysis
 from api.jobs.store import IdempotencyConflictError, NewJob, QueueFullError
 from api.problems import ProblemError, not_found
-from api.routes.analyses import Analyst, Reader, check_urls, refusal, refuse_while_draining
+from api.routes.analyses import IDEMPOTENCY_KEY, Analyst, Reader, check_urls, refusal, refuse_while_draining
 from api.schemas import BatchBody, Body, analysis_body, batch_body
 from api.security import Caller, check_rate
 from api.state import Service, service_of
@@ -43,7 +43,8 @@ _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {JSONL: {"schema": {"type": "string"}, "example": '{"url": "https://example.org/photo.jpg"}\n'}},
-    }
+    },
+    "parameters": [IDEMPOTENCY_KEY],
 }
 
 

@@ -3,32 +3,49 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from api.blobs import BlobStore
 from api.database import HEAD, Analysis, Base, Database
 from api.jobs.retention import Eraser
-from api.jobs.store import JobStore, NewJob, Outcome
+from api.jobs.store import JobStore, NewJob, Outcome, Replay
 from api.settings import Settings
 from tests.unit.api.conftest import MakeRig, png
 
 REPORT = {"verdict": "inconclusive", "media": None, "path": "", "authenticity": 0.5, "evidence": []}
 
 
-@pytest.fixture
-def store(tmp_path: Path, empty_database: Path) -> JobStore:
-    shutil.copy(empty_database, tmp_path / "service.db")
-    settings = Settings(data_dir=tmp_path)
-    database = Database(settings.database)
-    return JobStore(database, settings, "f" * 64)
+POSTGRES = os.environ.get("WITNESSMARK_TEST_POSTGRES", "")
+"""URL of an empty PostgreSQL database that these tests may erase: postgresql://user@host/name."""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, empty_database: Path) -> Iterator[JobStore]:
+    if request.param == "postgresql":
+        if not POSTGRES:
+            pytest.skip("needs WITNESSMARK_TEST_POSTGRES")
+        settings = Settings(data_dir=tmp_path, database_url=POSTGRES)
+        database = Database(settings.database)
+        with database.engine.begin() as connection:
+            connection.execute(text("DROP SCHEMA public CASCADE"))
+            connection.execute(text("CREATE SCHEMA public"))
+        database.upgrade()
+    else:
+        shutil.copy(empty_database, tmp_path / "service.db")
+        settings = Settings(data_dir=tmp_path)
+        database = Database(settings.database)
+    yield JobStore(database, settings, "f" * 64)
+    database.close()
 
 
 def new(store: JobStore, number: int = 0) -> str:
@@ -58,6 +75,8 @@ def test_migrations_make_exactly_the_tables_of_the_code(tmp_path: Path) -> None:
 
 
 def test_sqlite_runs_with_wal(store: JobStore) -> None:
+    if not store.database.is_sqlite:
+        pytest.skip("of SQLite alone")
     with store.database.engine.connect() as connection:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
 
@@ -203,3 +222,35 @@ def test_blob_store_works_on_other_file_systems() -> None:
     assert blobs.open(stored.blob).read() == b"abc"
     blobs.erase(stored.blob)
     blobs.erase(stored.blob)
+
+
+def test_same_key_in_two_processes_makes_one_job(store: JobStore) -> None:
+    """Both look, both find nothing, both insert: the second must end with the first one's job, not with an error."""
+    replay = Replay("k", "0" * 64)
+    gate = threading.Barrier(2)
+    look = JobStore._replayed
+
+    def slow_look(self: JobStore, *given: object) -> object:
+        found = look(self, *given)  # type: ignore[arg-type]
+        if found is None and not self.database.is_sqlite and not gate.broken:
+            gate.wait(5)
+        return found
+
+    made: list[tuple[str, bool]] = []
+
+    def submit() -> None:
+        row, is_replay = store.submit(NewJob(owner="o", blob="b", sha256="1" * 64, size=1), replay)
+        made.append((row.id, is_replay))
+
+    JobStore._replayed = slow_look  # type: ignore[method-assign,assignment]
+    try:
+        calls = [threading.Thread(target=submit) for _ in range(2)]
+        for call in calls:
+            call.start()
+        for call in calls:
+            call.join()
+    finally:
+        JobStore._replayed = look  # type: ignore[method-assign]
+    assert len({job_id for job_id, _ in made}) == 1
+    assert sorted(is_replay for _, is_replay in made) == [False, True]
+    assert store.depth() == {"queued": 1}
