@@ -35,6 +35,13 @@ _ERRORS = {
     "url_unreachable": "That address could not be fetched.",
     "internal_error": "Something broke on the side of the service. Try again, or tell its operator.",
     "worker_lost": "The analysis was interrupted too often. Try again, or tell the operator of the service.",
+    "queue_full": "The service has more work than it can take. Try again in a minute.",
+    "rate_limited": "You have sent a lot in a short time. Try again in a minute.",
+    "shutting_down": "The service is being restarted. Try again in a minute.",
+    "too_slow": "The upload took too long. Check the connection and try again.",
+    "unauthorized": "You are not signed in any more. Open the page again and enter the key.",
+    "forbidden": "The key may not do this.",
+    "urls_disabled": "This service fetches no addresses. Send the file.",
 }
 
 
@@ -47,6 +54,11 @@ def error_words(what: str, code: str, detail: str, language: str) -> tuple[str, 
     """Return title and text for what is `missing`, `failed` or `expired`; the detail serves codes without words."""
     text = _ERRORS.get(code, detail) if what == "failed" else _TEXTS[what]
     return translate(_TITLES[what], language), translate(text, language) if text else ""
+
+
+def error_texts(language: str) -> dict[str, str]:
+    """Return the text of each known error code."""
+    return {code: translate(text, language) for code, text in _ERRORS.items()}
 
 
 def all_texts() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request, Response
@@ -12,8 +13,8 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from api import page, pictures
 from api.bookmarklet import bookmarklet
 from api.database import Analysis
-from api.page.sentences import error_words, sentence
-from api.problems import ProblemError, not_found
+from api.page.sentences import error_texts, error_words, sentence
+from api.problems import ProblemError, not_found, problem_of
 from api.routes import analyses
 from api.security import COOKIE, check_rate, identify
 from api.state import Service, service_of
@@ -46,8 +47,9 @@ async def check(request: Request) -> Response:
         check_rate(request, service, caller)
         row = await analyses.submit_form(request, service, caller)
     except (ProblemError, WitnessmarkError) as error:
-        detail = error.detail if isinstance(error, ProblemError) else str(error)
-        return await _home(request, error=detail, status=error.status if isinstance(error, ProblemError) else 422)
+        problem = error if isinstance(error, ProblemError) else problem_of(error)
+        text = error_texts(_language(request)).get(problem.code, problem.detail)
+        return await _home(request, error=text, status=problem.status)
     return RedirectResponse(f"/a/{row.id}", 303)
 
 
@@ -142,6 +144,7 @@ async def _home(request: Request, *, url: str = "", error: str = "", status: int
         bookmarklet=bookmarklet(str(request.base_url).rstrip("/")),
         url=url,
         error=error,
+        errors=json.dumps(error_texts(_language(request))),
         status=status,
     )
     answer.headers["Cross-Origin-Opener-Policy"] = "unsafe-none"  # the bookmarklet hands its picture to this window

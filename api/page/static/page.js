@@ -70,7 +70,7 @@ function startCheck(form) {
     });
     request.addEventListener("load", () => {
       if (request.status === 200 || request.status === 202) location.assign(`/a/${request.response.id}`);
-      else fail(request.response?.detail ?? words.offline);
+      else fail(JSON.parse(words.errors)[request.response?.code] ?? request.response?.detail ?? words.offline);
     });
     request.addEventListener("error", () => fail(words.offline));
     request.addEventListener("abort", () => fail(words.cancelled));
