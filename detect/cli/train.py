@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tomllib
 from pathlib import Path
 from typing import Annotated
 
@@ -38,12 +37,13 @@ def train(
     import torch
 
     from detect.networks.device import pick_device
+    from detect.training.recipes import open_recipe
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if threads:
         torch.set_num_threads(threads)
-    kind, name = _read_kind(recipe)
-    folder = work or Path("runs") / name
+    head = open_recipe(recipe)
+    kind, folder = head.kind, work or Path("runs") / head.name
     chosen = pick_device(device)
     if kind == "image":
         from detect.training.image.run import train as train_image
@@ -64,16 +64,3 @@ def train(
     else:
         raise ConfigError(f"recipe {recipe}: [recipe] kind is {kind!r}; expected 'image', 'speech', 'face' or 'video'")
     typer.echo(str(written))
-
-
-def _read_kind(recipe: Path) -> tuple[str, str]:
-    """Return (kind, name) of a recipe.
-
-    Raises:
-        ConfigError: Not readable, or without these.
-    """
-    try:
-        head = tomllib.loads(recipe.read_text(encoding="utf-8"))["recipe"]
-        return str(head["kind"]), str(head["name"])
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError, TypeError) as error:
-        raise ConfigError(f"recipe {recipe} cannot be read: {error!r}") from error

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from detect.errors import ConfigError
 from detect.training.image.loop import Schedule
-
-T = TypeVar("T")
+from detect.training.recipes import open_recipe
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class FaceBatches:
 
 @dataclass(frozen=True)
 class FaceModel:
-    """The network: a registered architecture with its options; `start` is `imagenet` or `random`."""
+    """The network: a registered architecture with its options; `start` is `imagenet`, `random` or a model folder."""
 
     architecture: str
     start: str = "imagenet"
@@ -83,40 +80,16 @@ def read_recipe(path: Path) -> FaceRecipe:
     Raises:
         ConfigError: Unreadable, or a key is missing, unknown or of the wrong type.
     """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"recipe {path} cannot be read: {error}") from error
-    head = tables.get("recipe", {})
-    missing = [key for key in ("kind", "name", "version", "seed") if key not in head]
-    if missing:
-        raise ConfigError(f"recipe {path}: [recipe] lacks {', '.join(missing)}")
+    file = open_recipe(path, kind="face")
     return FaceRecipe(
         path=path,
-        name=str(head["name"]),
-        version=str(head["version"]),
-        seed=int(head["seed"]),
-        license=str(head.get("license", "Apache-2.0")),
-        data=read_part(FaceData, tables, "data", path),
-        batches=read_part(FaceBatches, tables, "batches", path),
-        model=read_part(FaceModel, tables, "model", path),
-        schedule=read_part(Schedule, tables, "schedule", path),
-        calibration=read_part(FaceCalibration, tables, "calibration", path),
+        name=file.name,
+        version=file.version,
+        seed=file.seed,
+        license=file.license,
+        data=file.part(FaceData, "data"),
+        batches=file.part(FaceBatches, "batches"),
+        model=file.part(FaceModel, "model"),
+        schedule=file.part(Schedule, "schedule"),
+        calibration=file.part(FaceCalibration, "calibration"),
     )
-
-
-def read_part(kind: type[T], tables: Mapping[str, Any], name: str, path: Path) -> T:
-    """Build one table's dataclass; an unknown key is an error, since a typo would silently train something else.
-
-    Raises:
-        ConfigError: An unknown or missing key.
-    """
-    table = dict(tables.get(name, {}))
-    known = {item.name for item in fields(kind)}  # type: ignore[arg-type]
-    if unknown := sorted(table.keys() - known):
-        raise ConfigError(f"recipe {path}: [{name}] has unknown keys {', '.join(unknown)} (known: {sorted(known)})")
-    table = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-    try:
-        return kind(**table)
-    except TypeError as error:
-        raise ConfigError(f"recipe {path}: [{name}] {error}") from error

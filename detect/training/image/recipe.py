@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from detect.errors import ConfigError
 from detect.training.image.loop import Schedule
-
-T = TypeVar("T")
+from detect.training.recipes import open_recipe
 
 
 @dataclass(frozen=True)
@@ -103,40 +100,20 @@ def read_recipe(path: Path) -> ImageRecipe:
     """Read and check a recipe.
 
     Raises:
-        ConfigError: Unreadable, a table or key is missing or unknown, or a value has the wrong type.
+        ConfigError: Unreadable, or a key is missing, unknown or of the wrong type.
     """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"recipe {path} cannot be read: {error}") from error
-    head = tables.get("recipe", {})
-    missing = [key for key in ("kind", "name", "version", "seed") if key not in head]
-    if missing:
-        raise ConfigError(f"recipe {path}: [recipe] lacks {', '.join(missing)}")
+    file = open_recipe(path, kind="image")
     return ImageRecipe(
         path=path,
-        name=str(head["name"]),
-        version=str(head["version"]),
-        seed=int(head["seed"]),
-        license=str(head.get("license", "Apache-2.0")),
-        data=_part(DataPart, tables, "data", path),
-        pairs=_part(PairPart, tables, "pairs", path),
-        batches=_part(BatchPart, tables, "batches", path),
-        model=_part(ModelPart, tables, "model", path),
-        schedule=_part(Schedule, tables, "schedule", path),
-        input=_part(InputPart, tables, "input", path),
-        calibration=_part(CalibrationPart, tables, "calibration", path),
+        name=file.name,
+        version=file.version,
+        seed=file.seed,
+        license=file.license,
+        data=file.part(DataPart, "data"),
+        pairs=file.part(PairPart, "pairs"),
+        batches=file.part(BatchPart, "batches"),
+        model=file.part(ModelPart, "model"),
+        schedule=file.part(Schedule, "schedule"),
+        input=file.part(InputPart, "input"),
+        calibration=file.part(CalibrationPart, "calibration"),
     )
-
-
-def _part(kind: type[T], tables: Mapping[str, Any], name: str, path: Path) -> T:
-    """Build one table's dataclass; an unknown key is an error, since a typo would silently train something else."""
-    table = dict(tables.get(name, {}))
-    known = {item.name for item in fields(kind)}  # type: ignore[arg-type]
-    if unknown := sorted(table.keys() - known):
-        raise ConfigError(f"recipe {path}: [{name}] has unknown keys {', '.join(unknown)} (known: {sorted(known)})")
-    table = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-    try:
-        return kind(**table)
-    except TypeError as error:
-        raise ConfigError(f"recipe {path}: [{name}] {error}") from error

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
 
-from detect.errors import ConfigError
-
-T = TypeVar("T")
+from detect.training.recipes import open_recipe
 
 
 @dataclass(frozen=True)
@@ -106,35 +100,17 @@ def read_recipe(path: Path) -> Recipe:
     Raises:
         ConfigError: Not TOML, not of kind `speech`, or a key that is not known.
     """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not a readable recipe ({error})") from error
-    head = tables.get("recipe", {})
-    if head.get("kind") != "speech":
-        raise ConfigError(f"{path}: [recipe] kind is {head.get('kind')!r}, expected 'speech'")
+    file = open_recipe(path, kind="speech")
     return Recipe(
-        name=str(head.get("name", "speech")),
-        version=str(head.get("version", "0")),
-        data=_table(DataPlan, tables.get("data", {}), path),
-        crops=_table(CropPlan, tables.get("crops", {}), path),
-        head=_table(HeadPlan, tables.get("head", {}), path),
-        spectral=_table(SpectralPlan, tables.get("spectral", {}), path),
-        calibration=_table(CalibrationPlan, tables.get("calibration", {}), path),
+        name=file.name,
+        version=file.version,
+        data=file.part(DataPlan, "data"),
+        crops=file.part(CropPlan, "crops"),
+        head=file.part(HeadPlan, "head"),
+        spectral=file.part(SpectralPlan, "spectral"),
+        calibration=file.part(CalibrationPlan, "calibration"),
         folder=path.resolve().parent,
     )
-
-
-def _table(kind: type[T], values: Mapping[str, Any], path: Path) -> T:
-    """Build one dataclass of a TOML table, lists as tuples."""
-    known = {item.name for item in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ConfigError(f"{path}: unknown key {unknown[0]!r} (known: {', '.join(sorted(known))})")
-    try:
-        return kind(**{key: tuple(item) if isinstance(item, list) else item for key, item in values.items()})
-    except TypeError as error:
-        raise ConfigError(f"{path}: {error}") from error
 
 
 def hash_rows(keys: list[str]) -> str:

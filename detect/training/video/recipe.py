@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from detect.errors import ConfigError
-from detect.training.face.recipe import read_part
+from detect.training.recipes import open_recipe
 
 
 @dataclass(frozen=True)
@@ -96,24 +94,17 @@ def read_recipe(path: Path) -> VideoRecipe:
     Raises:
         ConfigError: Unreadable, or a key is missing, unknown or of the wrong type.
     """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"recipe {path} cannot be read: {error}") from error
-    head = tables.get("recipe", {})
-    missing = [key for key in ("kind", "name", "version", "seed") if key not in head]
-    if missing:
-        raise ConfigError(f"recipe {path}: [recipe] lacks {', '.join(missing)}")
+    file = open_recipe(path, kind="video")
     return VideoRecipe(
         path=path,
-        name=str(head["name"]),
-        version=str(head["version"]),
-        seed=int(head["seed"]),
-        license=str(head.get("license", "Apache-2.0")),
-        data=read_part(VideoData, tables, "data", path),
-        batches=read_part(VideoBatches, tables, "batches", path),
-        model=read_part(VideoModel, tables, "model", path),
-        head=read_part(HeadPart, tables, "head", path),
-        input=read_part(VideoInput, tables, "input", path),
-        calibration=read_part(VideoCalibration, tables, "calibration", path),
+        name=file.name,
+        version=file.version,
+        seed=file.seed,
+        license=file.license,
+        data=file.part(VideoData, "data"),
+        batches=file.part(VideoBatches, "batches"),
+        model=file.part(VideoModel, "model"),
+        head=file.part(HeadPart, "head"),
+        input=file.part(VideoInput, "input"),
+        calibration=file.part(VideoCalibration, "calibration"),
     )
