@@ -67,7 +67,7 @@ faces() {
   cp "$runs/face-peers/metrics.json" "$results/face-peers.json"
   [ -f models/face/config.json ] || return 0
   # ours looks for the face itself, so it gets the whole picture
-  bench face --manifest "$data" --split val --detector ours --perturbation none --perturbation clean \
+  bench face --manifest "$data" --split val --detector ours=ours-faces --perturbation none --perturbation clean \
     --perturbation laundered --out "${own[0]}"
   bench card "${own[0]}" --model models/face --detector ours
 }

@@ -30,7 +30,7 @@ def describe(what: str, *, kind: str) -> str:
         )
         return render_table(Table("Published detectors", head, tuple(found)))
     if what == "detectors":
-        own = tuple((name, resolve(name).fingerprint) for name in ("ours", "ours-cheap"))
+        own = tuple((name, resolve(name).fingerprint) for name in ("ours", "ours-cheap", "ours-faces"))
         others = tuple((name, "known once it is made") for name in registered_detectors())
         return render_table(Table("Detectors", ("name", "fingerprint"), (*own, *others)))
     raise ConfigError(f"cannot list {what!r}; there are perturbations, peers and detectors")
