@@ -136,6 +136,12 @@ class FrameExaminer:
         slope, intercept, cap = self.frame_calibration
         return max(-cap, min(cap, slope * logit + intercept))
 
+    @property
+    def neutral_logit(self) -> float:
+        """The logit of a moment that speaks for neither side."""
+        slope, intercept, _ = self.frame_calibration
+        return -intercept / slope
+
     def finish(self, tally: FrameTally, *, details: Mapping[str, Any] | None = None) -> Evidence:
         """Return `video.frames` Evidence of all frames booked."""
         if len(tally.logits) < LEAST_FRAMES:
@@ -151,7 +157,8 @@ class FrameExaminer:
         self, times: Float64Array, logits: Float64Array, tally: FrameTally, details: dict[str, Any]
     ) -> Evidence:
         whole_logit = pool_whole(logits)
-        whole, contrast = self.calibration.llr(whole_logit), find_contrast(times, logits)
+        whole = self.calibration.llr(whole_logit)
+        contrast = find_contrast(times, logits, neutral=self.neutral_logit)
         insert = self.insert_llr(contrast)
         is_insert = insert > max(whole, 0.0)
         llr = insert if is_insert else whole

@@ -33,6 +33,9 @@ LEAST_SAMPLES = 2
 LEANING_LLR = 0.7
 """Moments within this of 0 are undecided: a factor of two."""
 
+MOST_COUNTED = 8.0
+"""Independent samples beyond this make a stretch no clearer: what a scene shows is one thing however long it lasts."""
+
 MEMORY_S = 1.0
 """Samples closer than this say nearly the same thing and count as one."""
 
@@ -41,8 +44,11 @@ MEMORY_S = 1.0
 class Contrast:
     """The strongest stretch: bounds in seconds, mean logit inside and outside, and how clear the contrast is.
 
-    `clarity` is the difference of the means in units of the spread of the rest, times the root of the effective number
-    of independent samples inside.
+    `clarity` is how far the inside lies above the rest and above the neutral logit, times the root of the effective
+    number of independent samples inside (at most `MOST_COUNTED`).
+
+    Why not in units of the spread of the rest: joined authentic scenes differ from one another by many times the
+    spread within one, and would all look like inserts; how synthetic the inside is by itself tells them apart.
     """
 
     start_s: float
@@ -79,8 +85,10 @@ def pool_whole(logits: Float64Array) -> float:
     return float(ordered[cut : len(ordered) - cut].mean())
 
 
-def find_contrast(times_s: Float64Array, logits: Float64Array) -> Contrast | None:
+def find_contrast(times_s: Float64Array, logits: Float64Array, *, neutral: float = 0.0) -> Contrast | None:
     """Return the stretch that stands out upwards; None when there is too little to compare.
+
+    `neutral` is the logit that speaks for neither side.
 
     All pairs of bounds are compared with cumulated sums: a default pass has at most 120 samples, and a dense one is
     thinned to 600.
@@ -100,11 +108,8 @@ def find_contrast(times_s: Float64Array, logits: Float64Array) -> Contrast | Non
     starts, ends, length, seconds = starts[fits], ends[fits], length[fits], seconds[fits]
     inside = (sums[ends] - sums[starts]) / length
     outside = (sums[-1] - sums[ends] + sums[starts]) / (count - length)
-    squares = np.concatenate([[0.0], np.cumsum(values**2)])
-    variance = (squares[-1] - squares[ends] + squares[starts]) / (count - length) - outside**2
-    spread = np.sqrt(np.maximum(variance, 0.0) + 0.25**2)
-    independent = np.minimum(length, seconds / MEMORY_S)
-    clarity = (inside - outside) / spread * np.sqrt(independent)
+    independent = np.minimum(np.minimum(length, seconds / MEMORY_S), MOST_COUNTED)
+    clarity = (inside - np.maximum(outside, neutral)) * np.sqrt(independent)
     best = int(np.argmax(clarity))
     return Contrast(
         float(edges[starts[best]]),

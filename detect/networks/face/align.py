@@ -14,7 +14,7 @@ from PIL import Image
 from detect.networks.face.detector import Face, Float64Array
 from detect.types import UInt8Array
 
-MARGIN = 1.5
+MARGIN = 1.3
 """Side of the crop in units of the larger side of the face's box."""
 
 MAX_ROLL = math.radians(60)

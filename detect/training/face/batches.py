@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageEnhance
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
@@ -38,7 +38,11 @@ class FacePlan:
 
 @dataclass(frozen=True)
 class View:
-    """What happens to a face on its way to the net; drawn once, applied to both halves of a pair."""
+    """What happens to a face on its way to the net; drawn once, applied to both halves of a pair.
+
+    `hole` (x, y, side in units of the crop) hides a part and `colour` takes colour away: with few people in the pairs
+    a net would otherwise learn their faces by heart instead of what a swap leaves.
+    """
 
     scale: float
     coding: Coding | None
@@ -47,6 +51,8 @@ class View:
     turn: float
     shift: tuple[float, float]
     flip: bool
+    colour: float = 1.0
+    hole: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 class FaceStream(IterableDataset[tuple[Tensor, Tensor]]):
@@ -96,6 +102,8 @@ class FaceStream(IterableDataset[tuple[Tensor, Tensor]]):
             labels += [0.0, 1.0]
         while len(crops) < self.plan.batch:
             label = ("real", "fake")[len(crops) % 2]
+            if not self.single[label]:
+                label = "real"
             face = rng.choice(self.single[label][rng.choice(sorted(self.single[label]))])
             crops.append(show(load(face), face.face, draw_view(rng, face.face), self.plan.side))
             labels.append(float(label == "fake"))
@@ -117,10 +125,12 @@ def draw_view(rng: random.Random, face: Face) -> View:
         scale=1.0 if rng.random() < 0.4 else rng.uniform(least, 1.0),
         coding=draw_coding(rng) if roll < 0.25 else None,
         jpeg=rng.randint(45, 95) if 0.25 <= roll < 0.75 else 0,
-        margin=rng.uniform(1.35, 1.65),
+        margin=rng.uniform(1.0, 1.6),
         turn=rng.gauss(0.0, 0.08),
         shift=(rng.uniform(-STRIP, STRIP) * 0.5, rng.uniform(-STRIP, STRIP) * 0.5),
         flip=rng.random() < 0.5,
+        colour=rng.choice((1.0, 1.0, 0.0, rng.uniform(0.3, 1.3))),
+        hole=(rng.random(), rng.random(), rng.uniform(0.2, 0.5)) if rng.random() < 0.5 else (0.0, 0.0, 0.0),
     )
 
 
@@ -141,4 +151,24 @@ def show(pixels: UInt8Array, face: Face, view: View, side: int) -> UInt8Array:
         Image.fromarray(pixels).save(sink, "JPEG", quality=view.jpeg)
         pixels = np.asarray(Image.open(sink).convert("RGB"))
     crop = align(pixels, face, side=side, margin=view.margin, turn=view.turn, shift=view.shift)
-    return np.ascontiguousarray(crop[:, ::-1]) if view.flip else crop
+    crop = np.ascontiguousarray(crop[:, ::-1]) if view.flip else crop
+    return _cover(_fade(crop, view.colour), view.hole)
+
+
+def _fade(crop: UInt8Array, colour: float) -> UInt8Array:
+    if colour == 1.0:
+        return crop
+    return np.asarray(ImageEnhance.Color(Image.fromarray(crop)).enhance(colour))
+
+
+def _cover(crop: UInt8Array, hole: tuple[float, float, float]) -> UInt8Array:
+    """Fill a square with its own mean colour."""
+    x, y, side = hole
+    if not side:
+        return crop
+    covered = crop.copy()
+    reach = round(side * len(crop))
+    left, top = round(x * (len(crop) - reach)), round(y * (len(crop) - reach))
+    part = covered[top : top + reach, left : left + reach]
+    part[:] = part.mean(axis=(0, 1), keepdims=True).astype(np.uint8)
+    return covered

@@ -22,7 +22,8 @@ from detect.networks.face.detector import load_detector
 from detect.networks.image.onnx_runner import OnnxRunner, export_graph
 from detect.networks.image.patch_net import PatchNet, create
 from detect.networks.image.patch_scorer import PatchScorer
-from detect.networks.zoo import WEIGHTS_NAME
+from detect.networks.image.torch_runner import load_network
+from detect.networks.zoo import WEIGHTS_NAME, find_model
 from detect.training.face.batches import FacePlan, FaceStream, View, load, show
 from detect.training.face.clips import StoredFace, cut_faces, read_clip_list
 from detect.training.face.recipe import FaceRecipe, read_recipe
@@ -82,6 +83,8 @@ def train(
     network = create(recipe.model.architecture, **dict(recipe.model.options))
     if recipe.model.start == "imagenet" and isinstance(network, PatchNet):
         start_from_imagenet(network.backbone)
+    elif recipe.model.start not in ("imagenet", "random"):
+        network.load_state_dict(load_network(find_model(recipe.model.start)).state_dict())
     batches = cast(BatchStream, stream)  # the loop asks for nothing but batches, `start` and `plan.seed`
     trained = train_network(network, batches, recipe.schedule, work / "loop", device=device, resume=resume)
     scores = score_held_out(trained, recipe, held_out)

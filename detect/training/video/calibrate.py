@@ -167,7 +167,7 @@ def _leaning(chains: Iterator[tuple[Float64Array, Float64Array]], block: dict[st
     """Yield the strongest stretch of each chain when its inside leans towards synthetic; see `FrameExaminer`."""
     frame = block["frame"]
     for times, logits in chains:
-        contrast = find_contrast(times, logits)
+        contrast = find_contrast(times, logits, neutral=-frame["intercept"] / frame["slope"])
         if contrast is not None and frame["slope"] * contrast.inside + frame["intercept"] > 0:
             yield contrast
         else:

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 Float64Array = npt.NDArray[np.float64]
 
-STRENGTHS = (0.0, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
+STRENGTHS = (0.0, 3e-4, 1e-3, 3e-3)
 """Inverse ridge penalties tried for the correction; 0 keeps the picture model's head and only rescales it."""
 
 FOLDS = 5
