@@ -33,6 +33,7 @@ _COMMON = {
 }
 
 
+_NOT_ALWAYS = ("/heatmap.png", "/spectrogram.png", "/sound.wav")
 _EXAMPLES = {
     401: ("unauthorized", "give a valid key: 'Authorization: Bearer wm_...' or 'X-API-Key: wm_...'"),
     403: ("urls_disabled", "this service fetches no URLs; send the file"),
@@ -93,14 +94,14 @@ def allowed_methods(app: FastAPI, path: str) -> list[str]:
 
 
 def _add_links(paths: dict[str, Any], made_by: str, parameter: str) -> None:
-    """Say what can be asked about a thing once it is made."""
+    """Say what can be asked about a thing once it is made; not what only some of them have, as a spectrogram."""
     links = {
         operation["operationId"]: {
             "operationId": operation["operationId"],
             "parameters": {parameter: "$response.body#/id"},
         }
         for path, operations in paths.items()
-        if path.startswith(f"{made_by}/{{")
+        if path.startswith(f"{made_by}/{{") and not path.endswith(_NOT_ALWAYS)
         for operation in operations.values()
     }
     for status, answer in paths[made_by]["post"]["responses"].items():

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
+import tempfile
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import soundfile
@@ -23,7 +27,7 @@ from detect.render.clip import STILL_WIDTH
 from detect.render.heatmap import HeatMapAnnotator
 from detect.render.html import PageItem, format_page
 from detect.render.pictures import shrink
-from detect.types import HeatMap, MediaKind, Report, Status, UInt8Array
+from detect.types import DecodedAudio, HeatMap, MediaKind, Report, Status, UInt8Array
 
 _MAX_SIDE = 1600
 _MOST_STILLS = 24
@@ -86,8 +90,9 @@ def has_sound(report: Report) -> bool:
     return report.media.kind is MediaKind.AUDIO or is_looked_at
 
 
-def read_sound(blobs: BlobStore, row: Analysis, report: Report) -> tuple[Any, int]:
-    """Return (samples (N,) float32 in [-1, 1], Hz) of the recording as it is judged.
+@contextlib.contextmanager
+def opened_sound(blobs: BlobStore, row: Analysis, report: Report) -> Iterator[DecodedAudio]:
+    """Decode the recording as it is judged.
 
     Raises:
         ProblemError: 404, it is no recording; 410, the file has been erased.
@@ -97,23 +102,33 @@ def read_sound(blobs: BlobStore, row: Analysis, report: Report) -> tuple[Any, in
     if row.blob is None:
         raise ProblemError(410, "erased", "the file has been erased; only its report is left")
     with blobs.open(row.blob) as stream, open_source(stream, name=row.name) as source:
-        decoded = decode_audio(source)
-        mono = np.asarray(decoded.waveform, dtype=np.float32).mean(axis=0) / 32768.0
-        return mono.astype(np.float32), decoded.sample_rate_hz
+        yield decode_audio(source)
 
 
 def draw_sound(blobs: BlobStore, row: Analysis, report: Report) -> bytes:
-    """Return the spectrogram as PNG; see `read_sound`."""
-    samples, _ = read_sound(blobs, row, report)
-    return draw_spectrogram(samples)
+    """Return the spectrogram as PNG; see `opened_sound`."""
+    with opened_sound(blobs, row, report) as sound:
+        return draw_spectrogram(sound.waveform)
 
 
-def encode_sound(blobs: BlobStore, row: Analysis, report: Report) -> bytes:
-    """Return the recording as 16-bit WAV, made anew from samples: no byte of the upload is served."""
-    samples, rate_hz = read_sound(blobs, row, report)
-    sink = io.BytesIO()
-    soundfile.write(sink, samples, rate_hz, format="WAV", subtype="PCM_16")
-    return sink.getvalue()
+def write_sound(blobs: BlobStore, row: Analysis, report: Report) -> Path:
+    """Write the recording to a temporary 16-bit WAV of one channel, made anew from samples, a minute at a time.
+
+    No byte of the upload is served. The caller deletes the file.
+    """
+    with opened_sound(blobs, row, report) as sound:
+        descriptor, name = tempfile.mkstemp(prefix="witnessmark-", suffix=".wav")
+        os.close(descriptor)
+        try:
+            with soundfile.SoundFile(name, "w", sound.sample_rate_hz, 1, "PCM_16") as sink:
+                step = 60 * sound.sample_rate_hz
+                for start in range(0, sound.waveform.shape[1], step):
+                    mono = sound.waveform[:, start : start + step].mean(axis=0)
+                    sink.write(np.round(mono).astype(np.int16))
+        except BaseException:
+            os.unlink(name)
+            raise
+    return Path(name)
 
 
 def _shown_size(heat_map: HeatMap) -> tuple[int, int]:

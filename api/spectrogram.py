@@ -15,17 +15,22 @@ _COLUMNS = 1200
 _FLOOR_DB = -80.0
 
 
-def draw_spectrogram(samples: npt.NDArray[np.float32]) -> bytes:
+def draw_spectrogram(waveform: npt.NDArray[np.int16]) -> bytes:
     """Return a PNG of 1200 x 257 pixels at most.
 
+    Only the windows that become columns are read, so hours cost as much as seconds.
+
     Args:
-        samples: (N,) float in [-1, 1], one channel; recordings shorter than one window are padded.
+        waveform: (channels, N) int16; recordings shorter than one window are padded.
     """
-    padded = np.pad(samples, (0, max(0, _WINDOW - len(samples))))
-    starts = np.linspace(0, len(padded) - _WINDOW, min(_COLUMNS, max(1, len(padded) // (_WINDOW // 4))))
-    window = np.hanning(_WINDOW).astype(np.float32)
-    frames = np.stack([padded[int(start) : int(start) + _WINDOW] * window for start in starts])  # (T, W)
-    power = np.abs(np.fft.rfft(frames, axis=1)) ** 2  # (T, F)
+    length = max(waveform.shape[1], _WINDOW)
+    starts = np.linspace(0, length - _WINDOW, min(_COLUMNS, max(1, length // (_WINDOW // 4))))
+    taper = np.hanning(_WINDOW)
+    frames = np.zeros((len(starts), _WINDOW))  # (T, W)
+    for row, start in enumerate(starts):
+        piece = waveform[:, int(start) : int(start) + _WINDOW].mean(axis=0) / 32768.0
+        frames[row, : len(piece)] = piece
+    power = np.abs(np.fft.rfft(frames * taper, axis=1)) ** 2  # (T, F)
     decibels = 10 * np.log10(power / max(float(power.max()), 1e-12) + 1e-12)
     levels = np.clip(1.0 - decibels / _FLOOR_DB, 0.0, 1.0).astype(np.float32)
     sink = io.BytesIO()

@@ -98,7 +98,7 @@ class Worker:
         self._taking_turn = threading.Lock()
         self._may_wait = True  # whether the database may hold jobs that wait
         self._fetch_news = threading.Event()
-        self._orders: queue.SimpleQueue[Analysis] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[Analysis | None] = queue.SimpleQueue()  # None ends one judging thread
         self._judged: deque[Judged] = deque()
         self._judging: dict[str, float] = {}  # id of each claimed job -> when it was claimed, monotonic
         self._fetching: dict[str, float] = {}
@@ -165,6 +165,8 @@ class Worker:
             thread.join(max(0.0, deadline - time.monotonic()))
         is_done = not any(thread.is_alive() for thread in self._threads)
         self._over.set()
+        for _ in range(self._judge.width if self._judge is not None else 0):
+            self._orders.put(None)
         self._store.release(self.name)
         return is_done
 
@@ -229,8 +231,8 @@ class Worker:
             self._after(row)
 
     def _run_judge(self, judge: Judge) -> None:
-        while True:
-            self._judge_one(judge, self._orders.get())
+        while (job := self._orders.get()) is not None:
+            self._judge_one(judge, job)
 
     def _judge_one(self, judge: Judge, job: Analysis) -> None:
         """Judge one file; whatever happens, how it ended is written down."""

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from starlette.background import BackgroundTask
 
 from api import pictures
 from api.database import Analysis
@@ -64,8 +65,9 @@ async def get_spectrogram(request: Request, caller: Reader, analysis_id: str) ->
 
 @router.get("/sound.wav", response_class=Response, responses={200: {"content": {"audio/wav": {}}}})
 async def get_sound(request: Request, caller: Reader, analysis_id: str) -> Response:
-    """Give the recording as it was judged, 16 kHz mono."""
-    return Response(await _drawn(request, caller, analysis_id, pictures.encode_sound), media_type="audio/wav")
+    """Give the recording as it was judged, 16 kHz mono; also in parts (`Range`), as players ask for them."""
+    path = await _drawn(request, caller, analysis_id, pictures.write_sound)
+    return FileResponse(path, media_type="audio/wav", background=BackgroundTask(path.unlink, missing_ok=True))
 
 
 @router.get("/timeline.json", response_model=TimelineBody)

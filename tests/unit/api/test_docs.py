@@ -86,7 +86,7 @@ def test_curl_line_works(live: Live, line: str) -> None:
         cwd=live.folder,
         env={"PATH": os.environ["PATH"], **variables},
         capture_output=True,
-        timeout=60,
+        timeout=110,
     )
     assert done.returncode == 0, (done.stdout[-500:], done.stderr[-500:])
 

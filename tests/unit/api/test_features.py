@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet
 import pytest
+import soundfile
 from PIL import Image
 from sqlalchemy import select, update
 from standardwebhooks import Webhook
@@ -149,10 +152,27 @@ def test_sub_resources_of_a_picture(rig: Rig) -> None:
 
 
 def test_spectrogram_shows_the_tone_where_it_is() -> None:
-    tone = np.sin(2 * np.pi * 2000 * np.arange(16_000) / 16_000).astype(np.float32)
-    pixels = np.asarray(Image.open(io.BytesIO(draw_spectrogram(tone))).convert("L"))
+    tone = (20_000 * np.sin(2 * np.pi * 2000 * np.arange(16_000) / 16_000)).astype(np.int16)
+    pixels = np.asarray(Image.open(io.BytesIO(draw_spectrogram(np.stack([tone, tone])))).convert("L"))
     row = int(pixels.mean(axis=1).argmax())
     assert abs((256 - row) * 8000 / 256 - 2000) < 40
+
+
+def test_recording_can_be_seen_and_heard_in_parts(rig: Rig) -> None:
+    sink = io.BytesIO()
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(48_000) / 16_000)
+    soundfile.write(sink, np.stack([tone, tone], axis=1), 16_000, format="WAV")
+    place = f"/v1/analyses/{rig.submit(sink.getvalue(), name='a.wav').json()['id']}"
+    heard = rig.client.get(f"{place}/sound.wav")
+    samples, rate_hz = soundfile.read(io.BytesIO(heard.content))
+    assert (samples.shape, rate_hz) == ((48_000,), 16_000)
+    assert np.abs(samples - tone).max() < 1e-3
+    part = rig.client.get(f"{place}/sound.wav", headers={"Range": "bytes=100-199"})
+    assert (part.status_code, part.content) == (206, heard.content[100:200])
+    assert Image.open(io.BytesIO(rig.client.get(f"{place}/spectrogram.png").content)).height == 257
+    left = [path.name for path in Path(tempfile.gettempdir()).glob("witnessmark-*.wav")]
+    rig.client.get(f"{place}/sound.wav")
+    assert [path.name for path in Path(tempfile.gettempdir()).glob("witnessmark-*.wav")] == left
 
 
 def test_health_models_and_metrics(rig: Rig) -> None:
