@@ -17,6 +17,9 @@ from detect.networks.audio.whisper import WhisperEncoder, pool_layers
 WINDOW_S = 4.0
 """Length of what the net hears at once; shorter speech is repeated to this length, in training as well."""
 
+STATISTICS, WHISPER_WIDTH = 837, 384
+"""How many numbers `voice_statistics` returns, and channels of Whisper tiny; `pool_layers` gives three a channel."""
+
 LIMIT = 5.0
 """Standardised features are clipped here: a statistic far outside the training data must not decide alone."""
 
@@ -28,7 +31,7 @@ class SpeechNet(nn.Module):
         layers: Whisper blocks used.
         hidden: Width of each head.
         heads: Number of heads; each was trained without one fold of the repositories, and their mean is the answer.
-        features: Number of features before the heads.
+        features: Number of features before the heads; 0 = as many as these layers give.
         spectral: Number of spectrogram nets, trained in the same way; 0 = the heads decide alone.
     """
 
@@ -37,9 +40,10 @@ class SpeechNet(nn.Module):
     fusion: Tensor
 
     def __init__(
-        self, *, layers: int = 4, hidden: int = 128, heads: int = 3, features: int = 6597, spectral: int = 3
+        self, *, layers: int = 4, hidden: int = 128, heads: int = 3, features: int = 0, spectral: int = 3
     ) -> None:
         super().__init__()
+        features = features or STATISTICS + 3 * WHISPER_WIDTH * (layers + 1)
         self.gate = VoiceActivity()
         self.listener = WhisperEncoder(layers=layers)
         self.register_buffer("mean", torch.zeros(features))

@@ -21,6 +21,8 @@ class DataPlan:
         max_clips_a_system: Generated clips kept of one (repository, system); more would only repeat one voice.
         max_clips_a_source: Real clips kept of one (repository, source).
         voices: Sentences spoken with every voice that this machine has; 0 = make none.
+        left_out: Systems, as `repository:source`, that are decoded and cut like the rest but neither learnt from nor
+            calibrated on, because their label turned out to be wrong or in doubt.
     """
 
     manifests: tuple[str, ...]
@@ -29,6 +31,7 @@ class DataPlan:
     max_clips_a_system: int = 60
     max_clips_a_source: int = 200
     voices: int = 60
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,11 @@ from detect.training.speech.calibrate import (
     pick_clips,
     score_held_out,
 )
-from detect.training.speech.clips import ClipStore, cache_clips, cap_rows, read_rows
-from detect.training.speech.crops import CropStore, make_crops
+from detect.training.speech.clips import Clip, ClipStore, cache_clips, cap_rows, read_rows
+from detect.training.speech.crops import Crop, CropStore, make_crops
 from detect.training.speech.features import FeatureStore, describe
 from detect.training.speech.folds import assign_folds
-from detect.training.speech.heads import apply_standardisation, standardisation, train_head, weigh
+from detect.training.speech.heads import IntArray, apply_standardisation, standardisation, train_head, weigh
 from detect.training.speech.pretrained import load_activity, load_whisper
 from detect.training.speech.recipe import Recipe, hash_rows, read_recipe
 from detect.training.speech.spectral import train_spectral
@@ -83,8 +83,10 @@ def train(
     describe(net, windows, clean, device=device)
     net.to("cpu")
     folds = fold_map(crops, recipe.data.folds)
-    train_heads(net, crops, features, folds, recipe, device=device)
-    train_spectral_nets(net, crops, folds, recipe, work=work, device=device)
+    trusted = [clip for clip in clips.clips() if clip.system not in recipe.data.left_out]
+    keys = {clip.key for clip in trusted}
+    train_heads(net, crops, features, folds, recipe, keys=keys, device=device)
+    train_spectral_nets(net, crops, folds, recipe, keys=keys, work=work, device=device)
     round_weights(net)
     listed = crops.crops()
     heard, seen = score_held_out(net, listed, features.load(), crops.samples(), folds)
@@ -96,10 +98,13 @@ def train(
     places = [clip for clip, _ in windows.places]
     clean_logits = fuse(net, *score_held_out(net, places, clean.load(), windows, folds))
     np.savez(work / "held_out.npz", heard=heard, seen=seen, fused=laundered, clean=clean_logits)
-    whole, single = gather_scores(windows, clean_logits, listed, laundered, judged_keys(clips.clips()))
+    whole, single = gather_scores(windows, clean_logits, listed, laundered, judged_keys(trusted))
     block = make_calibration(whole, single)
-    block["splice"] = splice_table(windows.places, clean_logits, block["thresholds"], seed=recipe.calibration.seed)
-    return write_folder(net, recipe, out or recipe.folder, clips=clips, crops=crops, block=block, whole=whole)
+    known = [number for number, (clip, _) in enumerate(windows.places) if clip.key in keys]
+    places = [windows.places[number] for number in known]
+    block["splice"] = splice_table(places, clean_logits[known], block["thresholds"], seed=recipe.calibration.seed)
+    kept = [crop for crop in listed if crop.key in keys]
+    return write_folder(net, recipe, out or recipe.folder, clips=trusted, crops=kept, block=block, whole=whole)
 
 
 def prepare(recipe: Recipe, work: Path) -> tuple[ClipStore, CropStore]:
@@ -137,10 +142,22 @@ def fold_map(crops: CropStore, folds: int) -> dict[str, int]:
     return assign_folds(((crop.repo, crop.label, crop.system) for crop in crops.crops() if not crop.copier), folds)
 
 
+def own_folds(listed: Sequence[Crop], folds: Mapping[str, int], keys: Set[str]) -> IntArray:
+    """Return the fold of each crop, -1 where its clip is not one of `keys` and nobody learns from it."""
+    return np.array([folds[crop.repo] if crop.key in keys else -1 for crop in listed])
+
+
 def train_heads(
-    net: SpeechNet, crops: CropStore, store: FeatureStore, folds: Mapping[str, int], recipe: Recipe, *, device: str
+    net: SpeechNet,
+    crops: CropStore,
+    store: FeatureStore,
+    folds: Mapping[str, int],
+    recipe: Recipe,
+    *,
+    keys: Set[str],
+    device: str,
 ) -> None:
-    """Train head k on every fold but k and put it into the net, with the standardisation of all crops."""
+    """Train head k on the crops of `keys` in every fold but k; the standardisation is that of all crops."""
     listed = crops.crops()[: store.done]
     raw = store.load()
     mean, scale = standardisation(raw)
@@ -148,9 +165,9 @@ def train_heads(
     net.scale.copy_(torch.from_numpy(scale))
     ready = torch.from_numpy(apply_standardisation(raw, mean, scale)).to(device)
     labels = torch.tensor([float(crop.label) for crop in listed], device=device)
-    own_fold = np.array([folds[crop.repo] for crop in listed])
+    own_fold = own_folds(listed, folds, keys)
     for fold in range(recipe.data.folds):
-        chosen = np.flatnonzero(own_fold != fold)
+        chosen = np.flatnonzero((own_fold != fold) & (own_fold >= 0))
         weights = torch.from_numpy(weigh([listed[i] for i in chosen])).to(device)
         index = torch.from_numpy(chosen).to(device)
         head = train_head(ready[index], labels[index], weights, recipe.head, seed=recipe.head.seed + fold)
@@ -158,14 +175,21 @@ def train_heads(
 
 
 def train_spectral_nets(
-    net: SpeechNet, crops: CropStore, folds: Mapping[str, int], recipe: Recipe, *, work: Path, device: str
+    net: SpeechNet,
+    crops: CropStore,
+    folds: Mapping[str, int],
+    recipe: Recipe,
+    *,
+    keys: Set[str],
+    work: Path,
+    device: str,
 ) -> None:
     """Train spectrogram net k on every fold but k and put it into the net, when the recipe wants any."""
     listed, samples = crops.crops()[: crops.done], crops.samples()
-    own_fold = np.array([folds[crop.repo] for crop in listed])
+    own_fold = own_folds(listed, folds, keys)
     labels = np.array([float(crop.label) for crop in listed], np.float32)
     for fold in range(len(net.spectral)):
-        chosen = np.flatnonzero(own_fold != fold)
+        chosen = np.flatnonzero((own_fold != fold) & (own_fold >= 0))
         trained = train_spectral(
             samples,
             chosen,
@@ -204,8 +228,8 @@ def write_folder(
     recipe: Recipe,
     out: Path,
     *,
-    clips: ClipStore,
-    crops: CropStore,
+    clips: Sequence[Clip],
+    crops: Sequence[Crop],
     block: dict[str, Any],
     whole: Sequence[HeldOutScore],
 ) -> Path:
@@ -219,7 +243,6 @@ def write_folder(
     save_file(state, out / "model.safetensors")
     digest = hashlib.sha256((out / "model.safetensors").read_bytes()).hexdigest()
     block = {**block, "id": f"{recipe.name}-{recipe.version}-{digest[:8]}"}
-    listed = crops.crops()
     config: dict[str, Any] = {
         "name": recipe.name,
         "version": recipe.version,
@@ -235,12 +258,12 @@ def write_folder(
         "sha256": digest,
         "license": "Apache-2.0",
         "training": {
-            "data_sha256": hash_rows([clip.key.partition("#")[0] for clip in clips.clips()]),
-            "recordings": len({clip.key.partition("#")[0] for clip in clips.clips()}),
-            "generators": len({crop.system for crop in listed if crop.label}),
-            "sources": len({crop.system for crop in listed if not crop.label}),
-            "repositories": len({crop.repo for crop in listed}),
-            "crops": len(listed),
+            "data_sha256": hash_rows([clip.key.partition("#")[0] for clip in clips]),
+            "recordings": len({clip.key.partition("#")[0] for clip in clips}),
+            "generators": len({crop.system for crop in crops if crop.label}),
+            "sources": len({crop.system for crop in crops if not crop.label}),
+            "repositories": len({crop.repo for crop in crops}),
+            "crops": len(crops),
             "seed": recipe.crops.seed,
             "held_out": summarise(list(whole), block),
         },
