@@ -16,7 +16,7 @@ from PIL import Image
 from detect.evidence.pooling import sample_edges, standard_error
 from detect.fusion import Calibration, reason, sigmoid
 from detect.networks.batches import Schedule, run_here
-from detect.networks.face.align import align, sharpness
+from detect.networks.face.align import sharpness, view_face
 from detect.networks.face.detector import Face, FaceDetector, load_detector
 from detect.networks.image.patch_scorer import PatchScorer
 from detect.networks.zoo import find_model
@@ -106,7 +106,7 @@ class FaceExaminer:
 
     def add(self, tally: FaceTally, frames: Sequence[tuple[float, UInt8Array]]) -> None:
         """Find and score the faces of frames, (seconds, (H, W, 3) uint8) each, and join them to tracks."""
-        found: list[tuple[float, Face, UInt8Array]] = []
+        found: list[tuple[float, Face, list[UInt8Array]]] = []
         for moment, pixels in frames:
             tally.frames += 1
             faces = [face for face in self.detector.find(pixels) if face.score >= LEAST_SCORE]
@@ -115,14 +115,15 @@ class FaceExaminer:
                 if face.side < LEAST_SIDE:
                     tally.small += 1
                     continue
-                crop = align(pixels, face, side=self.side)
-                if sharpness(crop) < LEAST_SHARPNESS:
+                views = view_face(pixels, face, side=self.side)
+                if sharpness(views[0]) < LEAST_SHARPNESS:
                     tally.blurred += 1
                     continue
-                found.append((moment, face, crop))
-        maps = self.scorer.score([crop for _, _, crop in found])
-        for (moment, face, crop), cells in zip(found, maps, strict=True):
-            _join(tally.tracks, moment, face, float(np.mean(cells)), crop)
+                found.append((moment, face, views))
+        maps = iter(self.scorer.score([view for _, _, views in found for view in views]))
+        for moment, face, views in found:
+            logit = float(np.mean([next(maps).mean() for _ in views]))
+            _join(tally.tracks, moment, face, logit, views[0])
 
     def examine_picture(self, pixels_rgb: UInt8Array) -> Evidence:
         """Return `face.swap` Evidence of a still picture."""

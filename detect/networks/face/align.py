@@ -17,6 +17,9 @@ from detect.types import UInt8Array
 MARGIN = 1.3
 """Side of the crop in units of the larger side of the face's box."""
 
+VIEWS = ((1.15, False), (1.45, True))
+"""Margin and mirroring of the views that are judged of each face; their logits are averaged, which steadies them."""
+
 MAX_ROLL = math.radians(60)
 """Heads tilted further than this are not levelled: then the two eyes are mostly one, seen from the side."""
 
@@ -72,6 +75,12 @@ def align(
     )  # fmt: skip
     turned = picture.transform((side, side), Image.Transform.AFFINE, data, Image.Resampling.BICUBIC)
     return np.asarray(turned)
+
+
+def view_face(pixels_rgb: UInt8Array, face: Face, *, side: int) -> list[UInt8Array]:
+    """Return the views of a face that are judged, (side, side, 3) uint8 each."""
+    crops = [(align(pixels_rgb, face, side=side, margin=margin), mirrored) for margin, mirrored in VIEWS]
+    return [np.ascontiguousarray(crop[:, ::-1]) if mirrored else crop for crop, mirrored in crops]
 
 
 def _cut(pixels: UInt8Array, centre_x: float, centre_y: float, half: float) -> tuple[UInt8Array, float, float]:

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import save_file
 
 from detect.errors import ConfigError
-from detect.networks.face.align import MARGIN
+from detect.networks.face.align import VIEWS
 from detect.networks.face.detector import load_detector
 from detect.networks.image.onnx_runner import OnnxRunner, export_graph
 from detect.networks.image.patch_net import PatchNet, create
@@ -32,6 +32,7 @@ from detect.training.image.calibration import HeldOutScore, fit_calibration, sum
 from detect.training.image.loop import train as train_network
 from detect.training.pretrained import start_from_imagenet
 from detect.training.video.codec import Coding
+from detect.types import UInt8Array
 
 log = logging.getLogger(__name__)
 
@@ -130,11 +131,18 @@ def score_held_out(network: torch.nn.Module, recipe: FaceRecipe, faces: Sequence
         if taken[face.label, origin] > recipe.calibration.faces_per_origin:
             continue
         for name, (scale, coding) in DELIVERIES.items():
-            view = View(max(min(1.0, 48 / face.face.side), scale), coding, 0, MARGIN, 0.0, (0.0, 0.0), False)
-            crop = show(load(face), face.face, view, recipe.batches.side)
-            logit = float(np.mean(scorer.score([crop])[0]))
+            logit = float(np.mean(scorer.score(_delivered(face, scale, coding, recipe.batches.side))))
             scores.append(HeldOutScore(face.label == "fake", origin, name, logit))
     return scores
+
+
+def _delivered(face: StoredFace, scale: float, coding: Coding | None, side: int) -> list[UInt8Array]:
+    """Return the views of a face that the product judges, after a delivery."""
+    views = [
+        View(max(min(1.0, 48 / face.face.side), scale), coding, 0, margin, 0.0, (0.0, 0.0), mirrored)
+        for margin, mirrored in VIEWS
+    ]
+    return [show(load(face), face.face, view, side) for view in views]
 
 
 def export(
@@ -164,7 +172,7 @@ def export(
         "options": dict(recipe.model.options),
         "input": {
             "patch_side": recipe.batches.side,
-            "margin": MARGIN,
+            "margins": [margin for margin, _ in VIEWS],
             "mean": [0.5, 0.5, 0.5],
             "std": [0.5, 0.5, 0.5],
             "colour": "sRGB",
