@@ -49,7 +49,7 @@ class PatchNet(nn.Module):
             backbone, pretrained=False, num_classes=0, global_pool="", in_chans=6 if front == "both" else 3
         )
         # Stride 1 keeps the pixel period up to the first block (as in arXiv 2104.02617), at four times the cost.
-        self.backbone.conv_stem.stride = (stem_stride, stem_stride)  # type: ignore[union-attr, assignment]
+        self.backbone.conv_stem.stride = (stem_stride, stem_stride)  # type: ignore[assignment]
         self.dropout = nn.Dropout(drop_rate)
         self.head = nn.Linear(int(self.backbone.num_features), 1)  # type: ignore[arg-type]
 

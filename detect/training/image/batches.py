@@ -35,7 +35,7 @@ class BatchPlan:
     def weight(self, name: str, count: int) -> float:
         """Return how often the generator or source `name` with `count` crops is drawn, relative to others."""
         factors = [factor for pattern, factor in self.weights.items() if fnmatchcase(name, pattern)]
-        return count**0.5 * (factors[0] if factors else 1.0)
+        return float(count**0.5 * (factors[0] if factors else 1.0))
 
 
 class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):

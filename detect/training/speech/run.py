@@ -95,8 +95,8 @@ def train(
         net.fusion.copy_(torch.tensor(fit_fusion(heard, seen, labels, even)))
         logger.info("fusion of heads and spectrogram nets: %s", net.fusion.tolist())
     laundered = fuse(net, heard, seen)
-    places = [clip for clip, _ in windows.places]
-    clean_logits = fuse(net, *score_held_out(net, places, clean.load(), windows, folds))
+    heard_clips = [clip for clip, _ in windows.places]
+    clean_logits = fuse(net, *score_held_out(net, heard_clips, clean.load(), windows, folds))
     np.savez(work / "held_out.npz", heard=heard, seen=seen, fused=laundered, clean=clean_logits)
     whole, single = gather_scores(windows, clean_logits, listed, laundered, judged_keys(trusted))
     block = make_calibration(whole, single)
