@@ -44,6 +44,10 @@ MOST_GAP_S = 4.0
 
 THUMBNAIL_SIDE = 72
 
+PICTURE_BUDGET = 0.02
+"""In a still picture a face counts only beyond its threshold for this share of authentic faces: one view is far weaker
+than a track, and must not water down what the whole picture's pixels say."""
+
 
 @dataclass
 class Track:
@@ -159,15 +163,16 @@ class FaceExaminer:
         times, logits = np.array(tracks[leading].times_s), np.array(tracks[leading].logits)
         error = 1.0 if is_picture else standard_error(times, logits)
         half = 1.96 * self.calibration.slope * error
+        is_counted = not is_picture or llr >= self.calibration.operating(PICTURE_BUDGET).synthetic_threshold
         order = sorted(range(len(tracks)), key=lambda index: -len(tracks[index].logits))[:MOST_TRACKS]
         rows = [self._row(number, tracks[index]) for number, index in enumerate(order)]
         return Evidence(
             SOURCE,
             Status.SCORED,
-            llr=llr,
-            interval=Interval(llr - half, llr + half),
+            llr=llr if is_counted else 0.0,
+            interval=Interval(llr - half, llr + half) if is_counted else None,
             finding=Finding.MANIPULATED,
-            reasons=(reason(_lean(llr)),),
+            reasons=(reason(_lean(llr) if is_counted else "face_undecided"),),
             where=Where(
                 regions=tuple(self._region(tracks[index]) for index in order) if is_picture else (),
                 spans=()
@@ -175,7 +180,13 @@ class FaceExaminer:
                 else tuple(self._span(tracks[index], f"face {n + 1}") for n, index in enumerate(order)),
             ),
             model=self.model,
-            details={**counts, "tracks_judged": len(tracks), "logit": round(float(logits.mean()), 4), "tracks": rows},
+            details={
+                **counts,
+                "tracks_judged": len(tracks),
+                "llr_seen": round(llr, 4),
+                "logit": round(float(logits.mean()), 4),
+                "tracks": rows,
+            },
         )
 
     def _score_of(self, track: Track) -> float:

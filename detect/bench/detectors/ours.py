@@ -10,6 +10,7 @@ from pathlib import Path
 
 from detect.analyzer import Analyzer, AnalyzerSettings
 from detect.bench.detectors.base import Prediction
+from detect.fusion import sigmoid
 from detect.types import Evidence, Report, Status, Verdict
 
 PRIMARY = ("image.pixels", "video.frames", "audio.speech", "audio.music")
@@ -72,6 +73,8 @@ def to_prediction(report: Report, *, primary: Sequence[str] = PRIMARY) -> Predic
         codes = ", ".join(reason.code for reason in report.reasons) or "no reason given"
         return Prediction(verdict=str(report.verdict), error=f"not applicable: {codes}")
     evidence = _content(report, primary)
+    if evidence is not None and evidence.source in FACES and "llr_seen" in evidence.details:
+        return _of_faces(report, evidence)
     if evidence is None and tuple(primary) == FACES:
         return Prediction(verdict=str(report.verdict), error="not applicable: no face was judged")
     llr = sum(line.llr for line in report.contributions) if evidence is None else evidence.llr
@@ -81,6 +84,14 @@ def to_prediction(report: Report, *, primary: Sequence[str] = PRIMARY) -> Predic
         p_synthetic=1.0 - report.authenticity,
         verdict=str(report.verdict),
         raw=None if logit is None else float(logit),
+    )
+
+
+def _of_faces(report: Report, evidence: Evidence) -> Prediction:
+    """Return what the faces alone say: in a picture they count in the ledger only beyond their own threshold."""
+    llr = float(evidence.details["llr_seen"])
+    return Prediction(
+        score=llr, p_synthetic=sigmoid(llr), verdict=str(report.verdict), raw=float(evidence.details["logit"])
     )
 
 

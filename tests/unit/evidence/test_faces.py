@@ -99,10 +99,16 @@ def test_a_face_seen_once_is_too_brief():
 
 
 def test_a_picture_names_its_faces_as_regions():
-    evidence = make([[face_at(20, 60)]]).examine_picture(frame(0, level=150))
-    assert evidence.status is Status.SCORED
+    evidence = make([[face_at(20, 60)]]).examine_picture(frame(0, level=180))
+    assert evidence.status is Status.SCORED and evidence.llr > 2.0
     region = evidence.where.regions[0]
     assert (region.x, region.y, region.width, region.label) == (20, 60, 90, "face")
+
+
+def test_in_a_picture_a_face_counts_only_beyond_its_threshold():
+    evidence = make([[face_at(20, 60)]]).examine_picture(frame(0, level=145))
+    assert evidence.status is Status.SCORED and evidence.llr == 0.0
+    assert evidence.details["llr_seen"] == pytest.approx(1.06, abs=0.2)
 
 
 def test_the_ratio_of_several_faces_is_their_mean_and_a_crowd_dilutes_one():
