@@ -20,7 +20,7 @@ _COMMON = {
     "403": "Not allowed for this key, this page, or switched off.",
     "404": "Not there, or not yours.",
     "408": "The body took too long to arrive.",
-    "409": "Not finished yet, or failed: there is nothing to show.",
+    "409": "Nothing to show: not finished yet, failed, or not in a file of this kind.",
     "410": "Erased in time.",
     "413": "Too large.",
     "415": "Not a kind of file or body that is read here.",

@@ -17,7 +17,7 @@ from PIL import Image
 import detect
 from api.blobs import BlobStore
 from api.database import Analysis
-from api.problems import ProblemError, not_found
+from api.problems import ProblemError
 from api.spectrogram import draw_spectrogram
 from detect.errors import WitnessmarkError
 from detect.media import open_source
@@ -63,11 +63,11 @@ def draw_heat_map(blobs: BlobStore, row: Analysis, report: Report, *, is_overlay
     """Return a PNG: the heat map over the picture, or alone and transparent when asked or when the picture is gone.
 
     Raises:
-        ProblemError: 404, the report holds no heat map.
+        ProblemError: 409, the report holds no heat map.
     """
     heat_map = next((item.where.heat_map for item in report.evidence if item.where.heat_map), None)
     if heat_map is None:
-        raise not_found("heat map in this report")
+        raise ProblemError(409, "no_heat_map", "this report holds no heat map")
     pixels = None if is_overlay else read_pixels(blobs, row, report)
     if pixels is not None:
         return _png(HeatMapAnnotator(has_legend=True).annotate(pixels, heat_map))
@@ -95,10 +95,10 @@ def opened_sound(blobs: BlobStore, row: Analysis, report: Report) -> Iterator[De
     """Decode the recording as it is judged.
 
     Raises:
-        ProblemError: 404, it is no recording; 410, the file has been erased.
+        ProblemError: 409, it holds no sound; 410, the file has been erased.
     """
     if report.media is None or report.media.kind not in SOUND_KINDS:
-        raise not_found("sound in this file")
+        raise ProblemError(409, "no_sound", "this file is no recording and no clip")
     if row.blob is None:
         raise ProblemError(410, "erased", "the file has been erased; only its report is left")
     with blobs.open(row.blob) as stream, open_source(stream, name=row.name) as source:

@@ -148,7 +148,8 @@ def test_sub_resources_of_a_picture(rig: Rig) -> None:
     assert rig.client.get(f"{place}/report.json").json()["schema_version"]
     empty = {"duration_s": None, "step_s": 1.0, "lanes": [], "evidence": []}
     assert rig.client.get(f"{place}/timeline.json").json() == empty
-    assert rig.client.get(f"{place}/sound.wav").status_code == 404
+    silent = rig.client.get(f"{place}/sound.wav")
+    assert (silent.status_code, silent.json()["code"]) == (409, "no_sound")
 
 
 def test_spectrogram_shows_the_tone_where_it_is() -> None:
