@@ -33,8 +33,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=500)
     args = parser.parse_args()
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - Ray starts actors at 15, which starves them beside other work
+    # Ray starts actors at niceness 15 and waits 60 s for them: too little beside other work on the machine.
+    os.environ |= {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_worker_niceness": "0",
+        "RAY_worker_register_timeout_seconds": "600",
+    }
     with tempfile.TemporaryDirectory(prefix="scan-ray-") as name:
         print(json.dumps(measure(Path(name), args.files)), flush=True)
 

@@ -8,6 +8,10 @@ from typing import Any
 
 from detect.errors import EngineError, MissingExtraError
 
+_OWN_CLUSTER = {"RAY_worker_niceness": "0", "RAY_worker_register_timeout_seconds": "300"}
+"""For a cluster inside this process. Ray starts actors at niceness 15 and gives up on one that is not there after 60 s:
+beside other work on a busy machine the first starves an actor and the second ends it."""
+
 
 def connect(address: str | None = None) -> ModuleType:
     """Return Ray, connected.
@@ -33,12 +37,14 @@ def connect(address: str | None = None) -> ModuleType:
     if ray.is_initialized():
         return ray
     address = address or os.environ.get("RAY_ADDRESS") or None
-    if not address:
-        # Ray starts actors at niceness 15, so that they starve beside anything else this machine does.
-        os.environ.setdefault("RAY_worker_niceness", "0")
-    own: dict[str, Any] = {} if address else {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+    options: dict[str, Any] = {"address": address}
+    if address is None:
+        # `local`, or Ray would join whatever cluster it finds on this machine.
+        options = {"address": "local", "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+        for name, value in _OWN_CLUSTER.items():
+            os.environ.setdefault(name, value)
     try:
-        ray.init(address=address, log_to_driver=False, configure_logging=False, **own)
+        ray.init(log_to_driver=False, configure_logging=False, **options)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise EngineError(f"no Ray cluster at {address or 'this machine'}: {error}") from error
     return ray
