@@ -108,7 +108,7 @@ quote() {
 for part in "$@"; do
   case $part in
     image) measure image image 0 ferretnet-s tiny-ladeda-wildrf ;;
-    audio) measure audio speech "${AUDIO_PEER_FILES:-80}" aasist aasist-l aasist-asvspoof5 inc-tssdnet rawgat-st ;;
+    audio) measure audio speech "${AUDIO_PEER_FILES:-40}" aasist aasist-l aasist-asvspoof5 inc-tssdnet rawgat-st ;;
     face) faces ;;
     video) measure video video 0 ;;
     attack | audit | failures | quote) "$part" ;;
