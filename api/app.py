@@ -57,7 +57,7 @@ def make_analyzer(settings: Settings) -> Judge:
         cpus=settings.ray_cpus,
         gpus=settings.ray_gpus,
     )
-    return cast(Judge, RayAnalyzer(knobs, replicas=replicas, address=settings.ray_address or None))
+    return RayAnalyzer(knobs, replicas=replicas, address=settings.ray_address or None)
 
 
 def _warmed(judge: Judge) -> Judge:
