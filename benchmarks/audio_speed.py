@@ -3,8 +3,9 @@
     taskset -c 0,1 python benchmarks/audio_speed.py --minutes 10
     python benchmarks/audio_speed.py --minutes 180 --no-cold
 
-The recording is made here: a sentence by espeak-ng over and over, so that every second of it is judged. On a machine that
-does other work the wall clock says little: the speed of two idle cores that the processor time stands for is printed too.
+The recording is made here: a sentence by espeak-ng over and over, so that every second of it is judged. On a machine
+that does other work the wall clock says little: the speed of two idle cores that the processor time stands for is
+printed too.
 """
 
 from __future__ import annotations
