@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from detect.errors import MissingExtraError, WitnessmarkError
 
@@ -141,6 +142,11 @@ def install(app: FastAPI, methods_of: Callable[[Request], Sequence[str]]) -> Non
             for item in error.errors()
         ]
         return render(request, ProblemError(422, "invalid_request", "the request does not fit", errors=errors))
+
+    @app.exception_handler(ClientDisconnect)
+    async def _gone(request: Request, error: ClientDisconnect) -> Response:
+        # Nobody reads this; it keeps a caller who hung up from being counted and logged as a fault of ours.
+        return render(request, ProblemError(400, "bad_request", "the body was not sent to its end"))
 
     @app.exception_handler(Exception)
     async def _unforeseen(request: Request, error: Exception) -> Response:

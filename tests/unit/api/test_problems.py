@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import time
 from typing import Any
 
 import pytest
@@ -147,3 +148,20 @@ def test_other_libraries_stay_out_of_the_log_below_warnings() -> None:
         root.setLevel(level)
         for name in ("api", "detect", "uvicorn", "weasyprint", "fontTools", "python_multipart"):
             logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+def test_caller_who_hangs_up_is_no_fault_of_ours(make_rig: MakeRig) -> None:
+    rig = make_rig()
+    head = (
+        "POST /v1/analyses HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+        "Content-Length: 1000\r\n\r\n--b\r\n"
+    )
+    with serving(rig.service) as url:
+        with socket.create_connection(("127.0.0.1", int(url.rsplit(":")[-1]))) as caller:
+            caller.sendall(head.encode())
+        deadline = time.monotonic() + 20
+        text = ""
+        while 'route="/v1/analyses"' not in text and time.monotonic() < deadline:
+            text = rig.client.get("/metrics").text
+    assert 'route="/v1/analyses",status="400"' in text
+    assert 'status="500"' not in text
