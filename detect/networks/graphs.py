@@ -90,7 +90,7 @@ def open_session(graph: bytes, *, threads: int = 0) -> onnxruntime.InferenceSess
     Args:
         graph: An ONNX graph.
         threads: Cores that one call may use; 0 = all. An engine whose lanes call at the same time gives 1: two lanes of
-            one core each did 1.5 times the patches of one call on two cores.
+            one core each did at least as many patches as one call on two cores in most rounds.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
