@@ -139,7 +139,8 @@ class FaceExaminer:
         """Return `face.swap` Evidence of all frames booked; `not_applicable` with its reason when no face was judged.
 
         Of n tracks any one may be the swapped one, so the ratio for the file is the mean of the tracks' ratios: the
-        maximum alone would accuse crowds.
+        maximum alone would accuse crowds. Faces that look natural count nothing: the clip may be generated as a whole,
+        and a swap that the model does not know looks natural too.
         """
         tracks = [track for track in tally.tracks if is_picture or len(track.logits) >= 2]
         counts = {
@@ -163,7 +164,8 @@ class FaceExaminer:
         times, logits = np.array(tracks[leading].times_s), np.array(tracks[leading].logits)
         error = 1.0 if is_picture else standard_error(times, logits)
         half = 1.96 * self.calibration.slope * error
-        is_counted = not is_picture or llr >= self.calibration.operating(PICTURE_BUDGET).synthetic_threshold
+        least = self.calibration.operating(PICTURE_BUDGET).synthetic_threshold if is_picture else 0.0
+        is_counted = llr >= least
         order = sorted(range(len(tracks)), key=lambda index: -len(tracks[index].logits))[:MOST_TRACKS]
         rows = [self._row(number, tracks[index]) for number, index in enumerate(order)]
         return Evidence(
@@ -172,7 +174,7 @@ class FaceExaminer:
             llr=llr if is_counted else 0.0,
             interval=Interval(llr - half, llr + half) if is_counted else None,
             finding=Finding.MANIPULATED,
-            reasons=(reason(_lean(llr) if is_counted else "face_undecided"),),
+            reasons=(reason(_lean(llr) if is_counted or llr < 0 else "face_undecided"),),
             where=Where(
                 regions=tuple(self._region(tracks[index]) for index in order) if is_picture else (),
                 spans=()

@@ -115,3 +115,9 @@ def test_the_ratio_of_several_faces_is_their_mean_and_a_crowd_dilutes_one():
     assert mean_ratio([3.0]) == pytest.approx(3.0)
     assert mean_ratio([2.0, 2.0]) == pytest.approx(2.0)
     assert mean_ratio([3.0] + [-3.0] * 9) == pytest.approx(3.0 - np.log(10), abs=0.03)
+
+
+def test_faces_that_look_natural_acquit_nobody():
+    evidence = watch(make([[face_at(20, 60)]]), [frame(0, level=90)] * 4)
+    assert evidence.llr == 0.0 and evidence.details["llr_seen"] < -1.0
+    assert evidence.reasons[0].code == "face_natural"
