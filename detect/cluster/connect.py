@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from types import ModuleType
 from typing import Any
 
 from detect.errors import EngineError, MissingExtraError
@@ -13,7 +12,7 @@ _OWN_CLUSTER = {"RAY_worker_niceness": "0", "RAY_worker_register_timeout_seconds
 beside other work on a busy machine the first starves an actor and the second ends it."""
 
 
-def connect(address: str | None = None) -> ModuleType:
+def connect(address: str | None = None) -> Any:  # the module `ray`, whose types are known only where it is installed
     """Return Ray, connected.
 
     Without an address, and without `RAY_ADDRESS` in the environment, a cluster of this machine is started: on loopback,
