@@ -39,11 +39,12 @@ WHAT_EXTRAS_BRING = {
     "bench": "MesoNet weights in the benchmark",
     "hub": "models from and to a hub",
     "train": "a start for training the picture model",
+    "train-speech": "starts, voices and vocoder copies for training the speech model",
     "demo": "photographs for the first look",
     "docs": "building the documentation",
     "dev": "tools of development",
 }
-_FOR_DEVELOPERS = ("dev", "docs", "demo", "train")
+_FOR_DEVELOPERS = ("dev", "docs", "demo", "train", "train-speech")
 
 
 class Level(StrEnum):
