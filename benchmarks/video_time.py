@@ -128,7 +128,7 @@ def run_chains(data: dict[str, dict[str, list[Path]]], analyzer: Analyzer, cases
     rng = random.Random(seed)
     files = [file for group in data["real"].values() for file in group]
     accused = 0
-    print("| chain | clips | authenticity | verdict |\n|---|---|---|---|")
+    print("| chain | clips | authenticity | verdict | nats |\n|---|---|---|---|---|")
     for number in range(cases):
         chosen = rng.sample(files, min(len(files), 14))
         path = work / f"chain-{number}.mp4"
@@ -136,7 +136,8 @@ def run_chains(data: dict[str, dict[str, list[Path]]], analyzer: Analyzer, cases
         report = analyzer.analyze(path)
         path.unlink()
         accused += report.verdict in (Verdict.LIKELY_SYNTHETIC, Verdict.LIKELY_MANIPULATED)
-        print(f"| {number + 1} | {len(chosen)} | {report.authenticity} | {report.verdict} |", flush=True)
+        lines = ", ".join(f"{line.source} {line.llr:+.2f}" for line in report.contributions)
+        print(f"| {number + 1} | {len(chosen)} | {report.authenticity:.2f} | {report.verdict} | {lines} |", flush=True)
     print(f"accused: {accused} of {cases}")
 
 

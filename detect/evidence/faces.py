@@ -44,6 +44,10 @@ MOST_GAP_S = 4.0
 
 THUMBNAIL_SIDE = 72
 
+CEILING = 0.85
+"""Faces alone raise P(synthetic or manipulated) to this at most, below any threshold that accuses: on four people that
+the model did not see it ranks with an area of 0.80, which is enough to point somewhere and too little to accuse."""
+
 PICTURE_BUDGET = 0.02
 """In a still picture a face counts only beyond its threshold for this share of authentic faces: one view is far weaker
 than a track, and must not water down what the whole picture's pixels say."""
@@ -174,6 +178,7 @@ class FaceExaminer:
             llr=llr if is_counted else 0.0,
             interval=Interval(llr - half, llr + half) if is_counted else None,
             finding=Finding.MANIPULATED,
+            p_synthetic_ceiling=CEILING if is_counted else None,
             reasons=(reason(_lean(llr) if is_counted or llr < 0 else "face_undecided"),),
             where=Where(
                 regions=tuple(self._region(tracks[index]) for index in order) if is_picture else (),

@@ -35,6 +35,10 @@ LEAST_FRAMES = 3
 SHOWN_SAMPLES = 1_000
 """Samples listed in the details; more are thinned evenly."""
 
+INSERT_CEILING = 0.9
+"""A stretch that stands out raises P(synthetic or manipulated) to this at most: it is named, and a person looks. A
+chain of authentic scenes from sources unlike those of the calibration was accused without this limit."""
+
 DARK, STEADY = 24.0, 3.0
 """Grey levels: an edge row darker and steadier than this belongs to a letterbox bar."""
 
@@ -174,6 +178,7 @@ class FrameExaminer:
             llr=llr,
             interval=Interval(llr - half, llr + half),
             finding=Finding.MANIPULATED if is_insert else Finding.SYNTHETIC,
+            p_synthetic_ceiling=INSERT_CEILING if is_insert else None,
             reasons=(*((reason("frames_inserted"),) if is_insert else ()), _lean(llr)),
             where=Where(spans=spans),
             model=self.model,
