@@ -14,6 +14,8 @@ from detect.scan.items import Item
 from detect.scan.ray import SEGMENT_CHUNKS, _take_segment
 from tests.unit.cluster.actors import kill_actor
 
+# Ray Data warns about settings that it reads itself.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 needs_ray = pytest.mark.skipif(
     not os.environ.get("WITNESSMARK_RAY_TESTS"), reason="starts a cluster; set WITNESSMARK_RAY_TESTS=1"
 )
