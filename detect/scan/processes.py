@@ -19,7 +19,7 @@ from detect.engine.local import usable_cores
 from detect.errors import EngineError
 from detect.networks.device import list_devices
 from detect.scan.items import Item
-from detect.scan.rows import Row, error_row
+from detect.scan.rows import Row, left_out_row
 from detect.scan.worker import serve
 
 log = logging.getLogger(__name__)
@@ -217,8 +217,7 @@ class Processes:
             chunk = self._chunks[number]
             chunk.deaths[index] += worker.is_ready
             if chunk.deaths[index] >= MAX_DEATHS:
-                error = EngineError(f"the process that judged this file ended {MAX_DEATHS} times; it was left out")
-                self._put(number, index, error_row(chunk.items[index].name, error))
+                self._put(number, index, left_out_row(chunk.items[index].name, MAX_DEATHS))
             elif chunk.deaths[index] == MAX_DEATHS - 1:
                 self._alone.append((number, index))
             else:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from detect.errors import WitnessmarkError
+from detect.errors import EngineError, WitnessmarkError
 from detect.render.json import dumps
 from detect.types import Report
 
@@ -88,6 +88,11 @@ def error_row(name: str, error: WitnessmarkError, *, sha256: str | None = None) 
 
     message = clean_text(error, max_characters=1000)
     return empty_row(name) | {"sha256": sha256, "error_code": error.code, "error_message": message}
+
+
+def left_out_row(name: str, deaths: int) -> Row:
+    """Return the row of a file that ended every process that judged it."""
+    return error_row(name, EngineError(f"the process that judged this file ended {deaths} times; it was left out"))
 
 
 def known_row(name: str, sha256: str) -> Row:
