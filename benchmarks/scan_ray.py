@@ -1,4 +1,4 @@
-"""A scan on a Ray cluster of two local nodes against the same scan without Ray, and with actors and a node killed.
+"""Scans whose workers, actors and node are killed, on a Ray cluster of two local nodes and without, against calm ones.
 
 python benchmarks/scan_ray.py --files 500
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import multiprocessing
 import os
 import signal
 import tempfile
-import threading
 import time
 import wave
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,7 @@ def main() -> None:
     # Ray starts actors at niceness 15 and waits 60 s for them: too little beside other work on the machine.
     os.environ |= {
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
         "RAY_worker_niceness": "0",
         "RAY_worker_register_timeout_seconds": "600",
     }
@@ -44,27 +45,36 @@ def main() -> None:
 
 
 def measure(folder: Path, count: int) -> dict[str, object]:
-    """Scan three times and compare the tables."""
+    """Scan four times and compare the tables."""
     from ray.cluster_utils import Cluster
 
     source = make_mixed(folder / "files", count)
     found: dict[str, object] = {"files": count}
     local, found["local_s"] = timed(lambda: run(source, folder / "local.parquet"))
-    cluster = Cluster(initialize_head=True, connect=False, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    second = cluster.add_node(num_cpus=1)
+    found["errors"] = sum(row["error_code"] is not None for row in local)
+    found["duplicates"] = sum(row["duplicate_of"] is not None for row in local)
+    found["kinds"] = sorted({str(row["kind"]) for row in local})
+    worker = Faults({"worker": (0.4, kill_worker)})
+    again, found["local_with_fault_s"] = timed(lambda: run(source, folder / "worker.parquet", on_rows=worker))
+    found["local_with_fault"] = worker.told | compare(again, local)
+    node = {"num_cpus": 1, "object_store_memory": 200 * 1024**2}
+    cluster = Cluster(initialize_head=True, connect=False, head_node_args={"include_dashboard": False, **node})
+    second = cluster.add_node(**node)
     cluster.wait_for_nodes()
     try:
         whole, found["ray_s"] = timed(lambda: run(source, folder / "ray.parquet", address=cluster.address))
-        found["rows"] = len(whole)
-        found["ray_equals_local"] = whole == local
-        faults = Faults(cluster, second)
+        found["ray"] = compare(whole, local)
+        faults = Faults(
+            {
+                "actor": (0.2, kill_actor),
+                "node": (0.4, lambda: cluster.remove_node(second, allow_graceful=False)),
+                "another actor": (0.7, kill_actor),
+            }
+        )
         broken, found["ray_with_faults_s"] = timed(
             lambda: run(source, folder / "faults.parquet", address=cluster.address, on_rows=faults)
         )
-        found |= {"killed": faults.done, "with_faults_equals_local": broken == local}
-        found["errors"] = sum(row["error_code"] is not None for row in local)
-        found["duplicates"] = sum(row["duplicate_of"] is not None for row in local)
-        found["kinds"] = sorted({str(row["kind"]) for row in local})
+        found["ray_with_faults"] = faults.told | compare(broken, local)
     finally:
         import ray
 
@@ -73,28 +83,40 @@ def measure(folder: Path, count: int) -> dict[str, object]:
     return found | {"load": os.getloadavg()}
 
 
-class Faults:
-    """Kills an actor's process after a fifth of the rows, and the second node after two fifths."""
+def compare(rows: list[dict], expected: list[dict]) -> dict[str, object]:
+    """Return what a table has lost or doubled, and whether it is the same as another one."""
+    names, wanted = [row["name"] for row in rows], [row["name"] for row in expected]
+    return {
+        "rows": len(rows),
+        "lost": len(set(wanted) - set(names)),
+        "doubled": len(names) - len(set(names)),
+        "equal": rows == expected,
+    }
 
-    def __init__(self, cluster: object, second: object) -> None:
-        self.done: list[str] = []
-        self._cluster = cluster
-        self._second = second
+
+class Faults:
+    """Does harm once a share of the rows is there; tells after how many rows each was done."""
+
+    def __init__(self, harm: dict[str, tuple[float, Callable[[], object]]]) -> None:
+        self.told: dict[str, object] = {}
+        self._harm = harm
 
     def __call__(self, rows: int, total: int) -> None:
-        if rows >= total / 5 and not self.done:
-            self.done.append(f"actor (pid {kill_actor()}) after {rows} rows")
-        elif rows >= 2 * total / 5 and len(self.done) == 1:
-            self.done.append(f"node after {rows} rows")
-            # From another thread, as a node would go: without asking who is at work.
-            threading.Thread(target=lambda: self._cluster.remove_node(self._second, allow_graceful=False)).start()
+        for name, (share, act) in self._harm.items():
+            if name not in self.told and rows >= share * total:
+                self.told[name] = f"killed after {rows} rows"
+                act()
+                return
 
 
-def kill_actor() -> int:
-    """Kill -9 one process that judges."""
-    pid = next(pid for pid, title in titles() if title.startswith("ray::MapWorker"))
-    os.kill(pid, signal.SIGKILL)
-    return pid
+def kill_actor() -> None:
+    """Kill -9 one process that judges for Ray."""
+    os.kill(next(pid for pid, title in titles() if title.startswith("ray::MapWorker")), signal.SIGKILL)
+
+
+def kill_worker() -> None:
+    """Kill -9 one process that judges for a scan here."""
+    os.kill(next(child.pid for child in multiprocessing.active_children() if "scan" in child.name), signal.SIGKILL)
 
 
 def titles() -> Iterator[tuple[int, str]]:

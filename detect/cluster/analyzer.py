@@ -157,13 +157,26 @@ class Replica:
     """One Analyzer in an actor of the cluster."""
 
     def __init__(self, settings: AnalyzerSettings, cpus: int, width: int) -> None:
-        self._analyzer = Analyzer(settings, engine=LocalEngine(cpu_lanes=cpus))
+        self._engine = LocalEngine(cpu_lanes=cpus)
+        self._analyzer = Analyzer(settings, engine=self._engine)
         _ = self._analyzer.image_examiner  # a replica that cannot load the model must not count as ready
         self._pool = ThreadPoolExecutor(width, thread_name_prefix="analyze")
+        self._files = 0
+        self._most_files = 0
 
     async def analyze(self, data: bytes, name: str) -> dict[str, Any]:
         """Return the Report as plain data, or the error's code and message."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._analyze, data, name)
+        self._files += 1
+        self._most_files = max(self._most_files, self._files)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, self._analyze, data, name)
+        finally:
+            self._files -= 1
+
+    async def load(self) -> dict[str, int]:
+        """Return how busy this replica is: files that share its batches now, the most so far, and waiting patches."""
+        waiting = sum(self._engine.load.values())
+        return {"files": self._files, "most_files": self._most_files, "waiting_patches": waiting}
 
     def _analyze(self, data: bytes, name: str) -> dict[str, Any]:
         try:

@@ -81,7 +81,6 @@ def quantize(folder: ModelFolder, graph: bytes, items: Sequence[Item]) -> bytes:
         plain, ready, done = (str(Path(name) / f"{step}.onnx") for step in ("plain", "ready", "done"))
         Path(plain).write_bytes(graph)
         quant_pre_process(plain, ready)
-        convolutions = [node.name for node in onnx.load(ready).graph.node if node.op_type == "Conv"]
         quantize_static(
             ready,
             done,
@@ -91,9 +90,27 @@ def quantize(folder: ModelFolder, graph: bytes, items: Sequence[Item]) -> bytes:
             weight_type=QuantType.QInt8,
             per_channel=True,
             op_types_to_quantize=["Conv"],
-            nodes_to_exclude=convolutions[: round(FLOAT_SHARE * len(convolutions))],
+            nodes_to_exclude=early_convolutions(onnx.load(ready).graph, FLOAT_SHARE),
         )
         return Path(done).read_bytes()
+
+
+def early_convolutions(graph: Any, share: float) -> list[str]:
+    """Return the names of the convolutions in the first share of a graph's depth.
+
+    Depth is the number of convolutions on the longest way from the input, so that the members of an ensemble, which
+    stand one after the other in the file, each keep their own beginning.
+    """
+    depth: dict[str, int] = {}
+    found: dict[str, int] = {}
+    for node in graph.node:  # ONNX demands topological order
+        before = max((depth.get(name, 0) for name in node.input), default=0)
+        after = before + (node.op_type == "Conv")
+        if node.op_type == "Conv":
+            found[node.name] = before
+        depth |= dict.fromkeys(node.output, after)
+    last = max(found.values(), default=0) + 1
+    return [name for name, before in found.items() if before < round(share * last)]
 
 
 def compare(folder: ModelFolder, plain: bytes, small: bytes, items: Sequence[Item]) -> Comparison:

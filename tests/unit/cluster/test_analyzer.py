@@ -95,6 +95,18 @@ def test_without_ray_the_pip_line_is_said(monkeypatch: pytest.MonkeyPatch) -> No
         connect()
 
 
+def test_ray_serve_is_told_how_to_batch_grow_and_refuse(analyzer: RayAnalyzer) -> None:
+    pytest.importorskip("ray.serve")
+    replicas = Replicas(fewest=0, most=5, cpus=2, gpus=0.5, max_queued=7)
+    deployment = module._application(analyzer.settings, replicas)._bound_deployment
+    assert deployment.max_ongoing_requests == replicas.width == 16
+    assert deployment.max_queued_requests == 7
+    assert deployment.ray_actor_options == {"num_cpus": 2, "num_gpus": 0.5}
+    scaling = deployment._deployment_config.autoscaling_config
+    assert (scaling.min_replicas, scaling.max_replicas) == (0, 5)
+    assert 1 <= scaling.target_ongoing_requests < replicas.width  # a full replica asks for another one
+
+
 class TestLosses:
     """What Ray raises becomes ours, or another try; needs Ray's exceptions, no cluster."""
 

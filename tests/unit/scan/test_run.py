@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from functools import partial
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -253,9 +257,10 @@ def test_kill_9_of_the_whole_scan_loses_nothing(make_plan, tmp_path):
 # ---------------------------------------------------------------- S3
 
 
-@pytest.mark.slow
-def test_a_bucket_is_scanned_like_a_folder(pictures, make_plan, tmp_path, monkeypatch):
-    pytest.importorskip("s3fs")
+@pytest.fixture
+def bucket(pictures, monkeypatch):
+    """A bucket of an S3 server on loopback that holds the pictures, once as objects and once as a tar archive."""
+    s3fs = pytest.importorskip("s3fs")
     server = pytest.importorskip("moto.server").ThreadedMotoServer(port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -266,21 +271,52 @@ def test_a_bucket_is_scanned_like_a_folder(pictures, make_plan, tmp_path, monkey
         "AWS_ENDPOINT_URL": f"http://{host}:{port}",
     }.items():
         monkeypatch.setenv(name, value)
-    try:
-        import s3fs
+    files = [pictures / "0.png", pictures / "1.png", pictures / "sub" / "again.png"]
+    shard = io.BytesIO()
+    with tarfile.open(fileobj=shard, mode="w") as archive:
+        for file in files:
+            archive.add(file, arcname=file.name)
+    s3fs.S3FileSystem.clear_instance_cache()  # it remembers another test's address
+    system = s3fs.S3FileSystem()
+    name = f"bucket-{port}"  # moto remembers another test's buckets
+    system.mkdir(name)
+    system.put(str(pictures), f"{name}/pictures", recursive=True)
+    urls = [f"s3://{name}/pictures/{file.relative_to(pictures)}" for file in files]
+    table = io.BytesIO()
+    pq.write_table(pa.table({"url": urls}), table)
+    for key, content in {
+        "pack-000.tar": shard.getvalue(),
+        "list.parquet": table.getvalue(),
+        "list.jsonl": "".join(json.dumps({"url": url}) + "\n" for url in urls).encode(),
+    }.items():
+        system.pipe(f"{name}/{key}", content)
+    yield f"s3://{name}"
+    server.stop()
 
-        system = s3fs.S3FileSystem()
-        system.mkdir("bucket")
-        system.put(str(pictures), "bucket/pictures", recursive=True)
-        local, remote = make_plan(pictures), make_plan("s3://bucket/pictures", out=tmp_path / "remote.parquet")
-        scan(local)
-        scan(remote)
-    finally:
-        server.stop()
-    kept = ("sha256", "verdict", "authenticity", "error_code")
-    assert [[row[key] for key in kept] for row in table_of(local.out)] == [
-        [row[key] for key in kept] for row in table_of(remote.out)
+
+KEPT = ("sha256", "verdict", "authenticity", "error_code")
+
+
+@pytest.mark.slow
+def test_a_bucket_is_scanned_like_a_folder(bucket, pictures, make_plan, tmp_path):
+    local, remote = make_plan(pictures), make_plan(f"{bucket}/pictures", out=tmp_path / "remote.parquet")
+    scan(local)
+    scan(remote)
+    assert [[row[key] for key in KEPT] for row in table_of(local.out)] == [
+        [row[key] for key in KEPT] for row in table_of(remote.out)
     ]
+
+
+@pytest.mark.slow
+def test_archives_and_lists_in_a_bucket_are_read_there(bucket, make_plan):
+    names = ("pack-{000..000}.tar", "list.parquet", "list.jsonl")
+    plan = make_plan(*(f"{bucket}/{name}" for name in names))
+    scan(plan)
+    rows = table_of(plan.out)
+    assert len(rows) == 9
+    assert {row["error_code"] for row in rows} == {None}
+    assert [[row[key] for key in KEPT] for row in rows[:3]] * 3 == [[row[key] for key in KEPT] for row in rows]
+    assert [row["duplicate_of"] is None for row in rows] == [True, True, *[False] * 7]
 
 
 # ---------------------------------------------------------------- memory

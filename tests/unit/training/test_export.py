@@ -73,6 +73,19 @@ def test_8_bits_are_written_only_when_accuracy_holds(
         assert not np.array_equal(small, whole)
 
 
+def test_each_member_of_an_ensemble_keeps_its_first_convolutions_in_float() -> None:
+    from onnx import helper
+
+    nodes = []
+    for member in ("a", "b"):
+        for number in range(5):
+            taken = f"{member}{number - 1}" if number else "patches"
+            nodes.append(helper.make_node("Conv", [taken, "weights"], [f"{member}{number}"], name=f"{member}{number}"))
+            nodes.append(helper.make_node("Relu", [f"{member}{number}"], [f"{member}{number}r"]))
+    graph = helper.make_graph(nodes, "ensemble", [], [])
+    assert int8.early_convolutions(graph, 0.4) == ["a0", "a1", "b0", "b1"]
+
+
 def test_a_graph_whose_hash_differs_is_refused(tiny_models: Path, tmp_path: Path) -> None:
     folder = find_model("image", folder=tiny_models)
     write_model_with_graph(folder, tmp_path / "image", b"graph", {})
