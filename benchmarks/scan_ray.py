@@ -6,11 +6,13 @@ python benchmarks/scan_ray.py --files 500
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import json
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 import time
 import wave
@@ -40,8 +42,10 @@ def main() -> None:
         "RAY_worker_niceness": "0",
         "RAY_worker_register_timeout_seconds": "600",
     }
-    with tempfile.TemporaryDirectory(prefix="scan-ray-") as name:
-        print(json.dumps(measure(Path(name), args.files)), flush=True)
+    # Ray prints what becomes of its nodes.
+    with contextlib.redirect_stdout(sys.stderr), tempfile.TemporaryDirectory(prefix="scan-ray-") as name:
+        found = measure(Path(name), args.files)
+    print(json.dumps(found), flush=True)
 
 
 def measure(folder: Path, count: int) -> dict[str, object]:

@@ -1,13 +1,17 @@
-"""How much of the model's raw forward rate a scan keeps, on one model lane, in alternation within one run.
+"""How much of the model's raw forward rate, at its best batch, a scan keeps on one model lane, in alternation.
 
 python benchmarks/scan_speed.py --megapixels 1 --files 40 --rounds 4
 python benchmarks/scan_speed.py --megapixels 1 --files 40 --provenance --stability
 
-Three ratios, since a machine with other work on it makes wall time unfair:
-  lane   CPU seconds of bare forward passes over CPU seconds of the model's lane in the scan: what a machine keeps whose
-         other cores do everything else (reading, hashing, decoding, evidence, rows)
-  total  the same over CPU seconds of everything, decoder processes included: what one core keeps that does it all
-  wall   files a second of the scan over files a second of bare forward passes; means something on an idle machine only
+Four ratios, each as median, least and largest over the rounds, since a machine with other work on it makes wall time
+unfair:
+  lane     CPU seconds of bare forward passes over those of the model's lane in the scan: what a machine keeps whose
+           other cores do everything else (reading, hashing, decoding, evidence, rows)
+  process  the same over CPU seconds of the judging process without its decoder processes: what two cores keep, one of
+           which decodes and feeds the other
+  total    the same over CPU seconds of everything, decoder processes included: what one core keeps that does it all
+  wall     files a second of the scan over files a second of bare forward passes: means something on an idle machine,
+           and is the only one of the four that does with --device cuda
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ from detect.analyzer import AnalyzerSettings
 from detect.evidence.patches import pick_patches
 from detect.media import decode_image, open_source
 from detect.media.sandbox import SANDBOX
+from detect.networks.image.patch_scorer import PatchRunner
 from detect.scan.items import Item
 from detect.scan.judge import ItemJudge
 
@@ -41,6 +46,7 @@ def main() -> None:
     parser.add_argument("--megapixels", type=float, default=1.0)
     parser.add_argument("--files", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--provenance", action="store_true", help="Also read C2PA, metadata and watermarks.")
     parser.add_argument("--stability", action="store_true", help="Also judge re-encoded copies.")
     args = parser.parse_args()
@@ -58,7 +64,7 @@ def measure(folder: Path, args: argparse.Namespace) -> dict[str, object]:
         path.write_bytes(data + bytes([number % 256]))  # bytes after the end of a JPEG: another file, the same work
         items.append(Item(path.name, str(path)))
     settings = AnalyzerSettings(
-        device="cpu", locate=False, check_stability=args.stability, read_provenance=args.provenance
+        device=args.device, locate=False, check_stability=args.stability, read_provenance=args.provenance
     )
     judge = ItemJudge(settings, cpu_lanes=1)
     examiner = judge.analyzer.image_examiner
@@ -66,38 +72,48 @@ def measure(folder: Path, args: argparse.Namespace) -> dict[str, object]:
         pixels = decode_image(source).pixels_rgb
     patches = [p.pixels for p in pick_patches(pixels, side=examiner.patch_side, max_patches=examiner.max_patches)]
     looked_at = round(calls_of(judge, items[:4]) / 4)  # an undecided answer is not judged again re-encoded
-    batch = [np.stack([patches[number % len(patches)]]) for number in range(looked_at)]
+    looked_at_patches = np.stack([patches[number % len(patches)] for number in range(looked_at)])
+    by_batch = best_batches(examiner.scorer.runner, looked_at_patches)
+    size = min(by_batch, key=lambda size: by_batch[size])
+    everything = np.concatenate([looked_at_patches] * len(items))  # as many patches as the scan looks at
 
     def forward() -> None:
-        for _ in items:
-            for x in batch:
-                examiner.scorer.runner.run(x)
+        for start in range(0, len(everything), size):
+            examiner.scorer.runner.run(everything[start : start + size])
 
     raw: list[Cost] = []
     scan: list[Cost] = []
     for _ in range(args.rounds):
         raw.append(cost_of(forward))
         scan.append(cost_of(lambda: judge.judge_all(items)))
-    files = args.files * args.rounds
-    raw_cpu = sum(cost.own for cost in raw)
-    scan_total = sum(cost.own + cost.children for cost in scan)
-    lane = sum(cost.lanes for cost in scan)
     decode = decode_cost(items)
+    rounds = list(zip(raw, scan, strict=True))
     return {
         "megapixels": args.megapixels,
-        "patches_a_file": len(batch),
+        "device": args.device,
+        "model": f"{examiner.model.name} {examiner.model.version}",
+        "patches_a_file": looked_at,
+        "forward_ms_a_patch_by_batch": {size: round(1000 * cost, 2) for size, cost in by_batch.items()},
+        "best_batch": size,
         "provenance": args.provenance,
         "stability": args.stability,
-        "forward_cpu_ms_a_file": round(1000 * raw_cpu / files, 1),
-        "lane_cpu_ms_a_file": round(1000 * lane / files, 1),
-        "scan_cpu_ms_a_file": round(1000 * scan_total / files, 1),
+        "forward_cpu_ms_a_file": middle([1000 * one.own / args.files for one in raw]),
+        "lane_cpu_ms_a_file": middle([1000 * one.lanes / args.files for one in scan]),
+        "process_cpu_ms_a_file": middle([1000 * one.own / args.files for one in scan]),
+        "scan_cpu_ms_a_file": middle([1000 * (one.own + one.children) / args.files for one in scan]),
         "decode_cpu_ms_a_file": round(1000 * decode, 1),
-        "ratio_lane": round(raw_cpu / lane, 3),
-        "ratio_total": round(raw_cpu / scan_total, 3),
-        "ratio_wall_by_round": [round(r.wall / s.wall, 3) for r, s in zip(raw, scan, strict=True)],
+        "ratio_lane": middle([bare.own / one.lanes for bare, one in rounds], digits=3),
+        "ratio_process": middle([bare.own / one.own for bare, one in rounds], digits=3),
+        "ratio_total": middle([bare.own / (one.own + one.children) for bare, one in rounds], digits=3),
+        "ratio_wall": middle([bare.wall / one.wall for bare, one in rounds], digits=3),
         "decode_limited_files_a_core_second": round(1 / decode, 1),
         "load": os.getloadavg(),
     }
+
+
+def middle(values: list[float], *, digits: int = 1) -> list[float]:
+    """Return median, least and largest of a figure's rounds: neighbours disturb single ones by as much as half."""
+    return [round(float(found), digits) for found in (np.median(values), min(values), max(values))]
 
 
 def calls_of(judge: ItemJudge, items: list[Item]) -> int:
@@ -113,6 +129,21 @@ def calls_of(judge: ItemJudge, items: list[Item]) -> int:
     judge.judge_all(items)
     runner.run = run  # type: ignore[method-assign]
     return sum(calls)
+
+
+def best_batches(runner: PatchRunner, patches: np.ndarray) -> dict[int, float]:
+    """Return the seconds that a patch takes in batches of some sizes, the least of three turns; CPU time on a CPU."""
+    clock = time.process_time if runner.device == "cpu" else time.perf_counter
+    found: dict[int, float] = {}
+    for _ in range(3):
+        for size in sorted({1, 2, 4, len(patches), runner.batch}):
+            batch = np.resize(patches, (size, *patches.shape[1:]))
+            started = clock()
+            for _ in range(calls := max(1, len(patches) // size)):
+                runner.run(batch)
+            cost = (clock() - started) / (calls * size)
+            found[size] = min(cost, found.get(size, cost))
+    return found
 
 
 class Cost:

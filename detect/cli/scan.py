@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -83,7 +83,8 @@ def scan_command(
         make_executor = ray.make_executor
     kept = signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end keeps the rows that are there
     try:
-        with _progress() as show:
+        # Ray prints what becomes of its nodes, whatever it is told; stdout is the summary's.
+        with redirect_stdout(sys.stderr), _progress() as show:
             summary = scan(plan, is_fresh=is_fresh, on_progress=show, make_executor=make_executor)
     except KeyboardInterrupt:
         tell("Interrupted; the same command goes on from here.")
