@@ -1,14 +1,14 @@
-"""How much of the model's raw forward rate, at its best batch, a scan keeps on one model lane, in alternation.
+"""How much of the networks' raw forward rate, at the best batch, a scan keeps on one model lane, in alternation.
 
 python benchmarks/scan_speed.py --megapixels 1 --files 40 --rounds 4
 python benchmarks/scan_speed.py --megapixels 1 --files 40 --provenance --stability
 
 Four ratios, each as median, least and largest over the rounds, since a machine with other work on it makes wall time
 unfair:
-  lane     CPU seconds of bare forward passes over those of the model's lane in the scan: what a machine keeps whose
-           other cores do everything else (reading, hashing, decoding, evidence, rows)
-  process  the same over CPU seconds of the judging process without its decoder processes: what two cores keep, one of
-           which decodes and feeds the other
+  lane     CPU seconds of the picture model's bare passes over those of its lane in the scan: what a machine keeps whose
+           other cores do everything else (reading, hashing, decoding, faces, evidence, rows)
+  process  CPU seconds of all bare passes over those of the judging process without its decoder processes: what two
+           cores keep, one of which decodes and feeds the other
   total    the same over CPU seconds of everything, decoder processes included: what one core keeps that does it all
   wall     files a second of the scan over files a second of bare forward passes: means something on an idle machine,
            and is the only one of the four that does with --device cuda
@@ -25,9 +25,11 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from image_speed import make_picture
+from onnxruntime import InferenceSession
 
 from detect.analyzer import AnalyzerSettings
 from detect.evidence.patches import pick_patches
@@ -71,7 +73,7 @@ def measure(folder: Path, args: argparse.Namespace) -> dict[str, object]:
     with open_source(folder / "0000.jpg") as source:
         pixels = decode_image(source).pixels_rgb
     patches = [p.pixels for p in pick_patches(pixels, side=examiner.patch_side, max_patches=examiner.max_patches)]
-    looked_at = round(calls_of(judge, items[:4]) / 4)  # an undecided answer is not judged again re-encoded
+    looked_at, others = networks_of(judge, items[:4])
     looked_at_patches = np.stack([patches[number % len(patches)] for number in range(looked_at)])
     by_batch = best_batches(examiner.scorer.runner, looked_at_patches)
     size = min(by_batch, key=lambda size: by_batch[size])
@@ -80,7 +82,11 @@ def measure(folder: Path, args: argparse.Namespace) -> dict[str, object]:
     def forward() -> None:
         for start in range(0, len(everything), size):
             examiner.scorer.runner.run(everything[start : start + size])
+        for run in others:
+            for _ in items:
+                run()
 
+    bare_others = cost_of(lambda: [run() for run in others]).own if others else 0.0
     raw: list[Cost] = []
     scan: list[Cost] = []
     for _ in range(args.rounds):
@@ -93,16 +99,18 @@ def measure(folder: Path, args: argparse.Namespace) -> dict[str, object]:
         "device": args.device,
         "model": f"{examiner.model.name} {examiner.model.version}",
         "patches_a_file": looked_at,
+        "calls_of_other_networks_a_file": len(others),
         "forward_ms_a_patch_by_batch": {size: round(1000 * cost, 2) for size, cost in by_batch.items()},
         "best_batch": size,
         "provenance": args.provenance,
         "stability": args.stability,
         "forward_cpu_ms_a_file": middle([1000 * one.own / args.files for one in raw]),
+        "of_that_other_networks": round(1000 * bare_others, 1),
         "lane_cpu_ms_a_file": middle([1000 * one.lanes / args.files for one in scan]),
         "process_cpu_ms_a_file": middle([1000 * one.own / args.files for one in scan]),
         "scan_cpu_ms_a_file": middle([1000 * (one.own + one.children) / args.files for one in scan]),
         "decode_cpu_ms_a_file": round(1000 * decode, 1),
-        "ratio_lane": middle([bare.own / one.lanes for bare, one in rounds], digits=3),
+        "ratio_lane": middle([(bare.own - bare_others * args.files) / one.lanes for bare, one in rounds], digits=3),
         "ratio_process": middle([bare.own / one.own for bare, one in rounds], digits=3),
         "ratio_total": middle([bare.own / (one.own + one.children) for bare, one in rounds], digits=3),
         "ratio_wall": middle([bare.wall / one.wall for bare, one in rounds], digits=3),
@@ -116,19 +124,31 @@ def middle(values: list[float], *, digits: int = 1) -> list[float]:
     return [round(float(found), digits) for found in (np.median(values), min(values), max(values))]
 
 
-def calls_of(judge: ItemJudge, items: list[Item]) -> int:
-    """Judge some items, which also warms everything, and return how many patches the network saw."""
-    runner = judge.analyzer.image_examiner.scorer.runner
-    run, calls = runner.run, []
+def networks_of(judge: ItemJudge, items: list[Item]) -> tuple[int, list[Callable[[], object]]]:
+    """Judge some items, which also warms everything.
 
-    def counted(patches: np.ndarray) -> np.ndarray:
-        calls.append(len(patches))
-        return run(patches)
+    Returns:
+        Patches a file that the picture model saw (an undecided answer is not judged again re-encoded), and the calls of
+        ONNX Runtime by which other networks looked at the last file, such as the search for faces.
+    """
+    runner, session_run = judge.analyzer.image_examiner.scorer.runner, InferenceSession.run
+    run, patches, others = runner.run, [], []
 
-    runner.run = counted  # type: ignore[method-assign]
-    judge.judge_all(items)
-    runner.run = run  # type: ignore[method-assign]
-    return sum(calls)
+    def counted(found: np.ndarray) -> np.ndarray:
+        patches.append(len(found))
+        return run(found)
+
+    def noted(session: InferenceSession, *given: Any, **options: Any) -> Any:
+        if session is not getattr(runner, "session", None):
+            others.append(lambda: session_run(session, *given, **options))
+        return session_run(session, *given, **options)
+
+    runner.run, InferenceSession.run = counted, noted  # type: ignore[method-assign]
+    judge.judge_all(items[:-1])
+    others.clear()
+    judge.judge_all(items[-1:])
+    runner.run, InferenceSession.run = run, session_run  # type: ignore[method-assign]
+    return round(sum(patches) / len(items)), others
 
 
 def best_batches(runner: PatchRunner, patches: np.ndarray) -> dict[int, float]:
