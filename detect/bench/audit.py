@@ -17,11 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from detect.bench.measure import BenchOptions, Progress, Tell, measure
+from detect.bench.measure import BenchOptions, Tell, measure
 from detect.bench.metrics.bootstrap import Estimate, estimate, replicate_weights
 from detect.bench.metrics.ranking import Ranked
 from detect.bench.perturb.audit import AUDITS
 from detect.bench.probe import medium_of
+from detect.bench.progress import Progress
 from detect.bench.report import read_run
 from detect.bench.scores import Scores
 from detect.bench.store import Row

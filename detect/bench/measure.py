@@ -14,6 +14,7 @@ from detect.bench.detectors.base import Detector
 from detect.bench.detectors.resolve import ResolveSettings, resolve
 from detect.bench.perturb import PERTURBATIONS, Perturbation, get_perturbation
 from detect.bench.probe import medium_of
+from detect.bench.progress import Progress
 from detect.bench.report import write_report
 from detect.bench.run import RunSettings, run
 from detect.bench.store import PredictionStore
@@ -64,16 +65,6 @@ class BenchOptions:
     resolve: ResolveSettings = field(default_factory=ResolveSettings)
     run: RunSettings = field(default_factory=RunSettings)
     replicates: int = 1000
-
-
-class Progress:
-    """What a caller may show while a measurement runs; this one shows nothing."""
-
-    def update(self, done: int, total: int, what: str) -> None:
-        """Take the rows done so far."""
-
-    def note(self, what: str) -> None:
-        """Take what is going on besides rows."""
 
 
 def load_data(options: BenchOptions, *, split: str) -> DataSet:

@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from detect.cli import completion
 from detect.cli.exits import EXIT_CODES_HELP, ExitCode
 from detect.cli.output import OutputClosedError, tell
 from detect.errors import ConfigError, MissingExtraError, WitnessmarkError
@@ -50,7 +51,8 @@ COMMANDS = {
     "scan": CommandRow("scan", "Judge millions of files into one table.", extra="scale"),
     "doctor": CommandRow("doctor", "Say what is installed, what is missing, and the line that mends it."),
 }
-_ROOT_OPTIONS = ("-h", "--help", "--version", "--install-completion", "--show-completion")
+_ROOT_OPTIONS = ("-h", "--help", "--version", completion.INSTALL, completion.SHOW)
+_COMPLETES = f"_{PROGRAM.upper()}_COMPLETE"  # set by the script of a shell that wants to complete a line
 
 _HELP = f"""Was this picture, clip or recording made by a machine? One authenticity score with its evidence, offline.
 
@@ -62,6 +64,8 @@ _HELP = f"""Was this picture, clip or recording made by a machine? One authentic
 A first argument that is no command is a file, a folder, a pattern, or - for standard input; a file that is called
 like a command is reached as ./NAME. The options of this main job are listed by: witnessmark analyze --help
 
+The two options about completion also take the name of a shell: witnessmark --install-completion zsh
+
 {EXIT_CODES_HELP}"""
 
 
@@ -71,8 +75,14 @@ def run(arguments: Sequence[str]) -> int:
         if hasattr(stream, "reconfigure"):  # a terminal without UTF-8 shows ? instead of failing
             stream.reconfigure(errors="replace")
     routed = route(arguments)
+    if _COMPLETES in os.environ:
+        completion.add_left_out_word(os.environ, DEFAULT_COMMAND, is_left_out=lambda words: route(words) != list(words))
     try:
+        if completion.names_shell(routed):
+            return completion.offer_script(routed, program=PROGRAM)
         code = build_app(_wanted(routed))(args=routed, prog_name=PROGRAM, standalone_mode=False)
+    except KeyboardInterrupt:  # while a command's module was loading
+        return ExitCode.INTERRUPTED
     except typer.Abort as abort:
         return ExitCode.INTERRUPTED if isinstance(abort.__cause__, KeyboardInterrupt) else ExitCode.ERROR
     except OutputClosedError:
@@ -148,10 +158,7 @@ def _load(row: CommandRow) -> ModuleType:
 
 def _wanted(routed: Sequence[str]) -> str:
     """Return the command to load: the first word, also of a line that a shell wants to complete."""
-    words = routed
-    if f"_{PROGRAM.upper()}_COMPLETE" in os.environ:
-        line = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS", "")
-        words = route(line.split()[1:])
+    words = route(completion.typed_words(os.environ)) if _COMPLETES in os.environ else routed
     return words[0] if words else ""
 
 

@@ -3,91 +3,44 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from detect.bench.measure import BenchOptions, Progress
+from detect.cli.bench_options import (
+    AsJson,
+    Chunk,
+    Detectors,
+    Device,
+    Files,
+    Kind,
+    Layout,
+    Limit,
+    Manifest,
+    Out,
+    Peers,
+    PeersCode,
+    Perturbations,
+    Replicates,
+    Seed,
+    Split,
+    TrainLimit,
+    TrainSplit,
+    Workers,
+)
 from detect.cli.exits import ExitCode
 from detect.cli.output import emit, tell
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-_TELL_EVERY_S = 10.0
+from detect.cli.progress import BenchBar
 
 app = typer.Typer(
     no_args_is_help=True, help="Measure detectors on labelled files; predictions first, tables from them."
 )
 
-Manifest = Annotated[Path, typer.Option("--manifest", help="Manifest, labelled folders, protocol or Croissant file.")]
-Out = Annotated[Path, typer.Option("--out", help="Folder of the run; an interrupted run in it goes on.")]
-Split = Annotated[str, typer.Option(help="Split to judge; empty = all rows.")]
-TrainSplit = Annotated[str, typer.Option(help="Split that the trivial baseline learns from; empty = no baseline.")]
-TrainLimit = Annotated[int, typer.Option(min=20, help="At most so many training files for the baseline.")]
-Limit = Annotated[int, typer.Option(min=0, help="At most so many files, balanced; 0 = all.")]
-Layout = Annotated[
-    str, typer.Option(help="auto, manifest, folders, asvspoof, in-the-wild, deepfakebench or croissant.")
-]
-Detectors = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--detector", help="ours, ours-cheap, ours@FOLDER, peer:NAME, module:callable, cmd:..., http://..., a file."
-    ),
-]
-Perturbations = Annotated[
-    list[str] | None, typer.Option("--perturbation", help="Change before judging. Default: clean, laundered.")
-]
-Files = Annotated[Path | None, typer.Option(help="Folder that relative paths start from.")]
-Seed = Annotated[int, typer.Option(help="Seed of the perturbations.")]
-Chunk = Annotated[int, typer.Option(min=1, help="Files between two writes.")]
-Workers = Annotated[int, typer.Option(min=1, help="Threads for functions, commands and servers.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N.")]
-Peers = Annotated[Path | None, typer.Option("--peers", help="Folder of published detectors' weights.")]
-PeersCode = Annotated[Path | None, typer.Option(help="Folder of published detectors' checkouts.")]
-Replicates = Annotated[int, typer.Option(min=0, help="Bootstrap draws for intervals; 0 = none.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the metrics as JSON.")]
-Kind = Annotated[str, typer.Option(help="image, audio, video, face or music.")]
-
 
 def register(parent: typer.Typer) -> None:
     """Add `bench` to the command."""
     parent.add_typer(app, name="bench")
-
-
-class _Bar(Progress):
-    """A progress bar on stderr; a plain line now and then when stderr is no terminal."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as RichProgress
-
-        self._is_terminal = Console(stderr=True).is_terminal
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bar = RichProgress(*columns, console=Console(stderr=True), disable=not self._is_terminal)
-        self._task = self._bar.add_task("reading", total=None)
-        self._told = 0.0
-
-    def __enter__(self) -> _Bar:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
-
-    def update(self, done: int, total: int, what: str) -> None:
-        self._bar.update(self._task, completed=done, total=total, description=what)
-        if not self._is_terminal and (done == total or time.monotonic() - self._told > _TELL_EVERY_S):
-            self._told = time.monotonic()
-            tell(f"{done}/{total} {what}")
-
-    def note(self, what: str) -> None:
-        self._bar.update(self._task, description=what)
 
 
 def _print(out: Path, metrics: dict[str, Any], *, as_json: bool) -> None:
@@ -127,7 +80,7 @@ def _add_kind(kind: str) -> None:
         as_json: AsJson = False,
     ) -> None:
         from detect.bench.detectors.resolve import ResolveSettings
-        from detect.bench.measure import measure
+        from detect.bench.measure import BenchOptions, measure
         from detect.bench.run import RunSettings
 
         options = BenchOptions(
@@ -154,7 +107,7 @@ def _add_kind(kind: str) -> None:
             run=RunSettings(seed=seed, chunk=chunk, retry_errors=retry_errors),
             replicates=replicates,
         )
-        with _Bar() as bar:
+        with BenchBar() as bar:
             metrics = measure(options, progress=bar, tell=tell)
         _print(out, metrics, as_json=as_json)
 
@@ -239,6 +192,7 @@ def audit(
     """Show how much of a detector's AUROC vanishes when format, size and quality say nothing."""
     from detect.bench.audit import audit_table, run_audit
     from detect.bench.detectors.resolve import ResolveSettings
+    from detect.bench.measure import BenchOptions
     from detect.bench.tables.markdown import render_table
 
     options = BenchOptions(
@@ -254,7 +208,7 @@ def audit(
         resolve=ResolveSettings(device=device, workers=workers, peers_dir=peers, peers_code=peers_code),
         replicates=replicates,
     )
-    with _Bar() as bar:
+    with BenchBar() as bar:
         found = run_audit(options, progress=bar, tell=tell)
     emit(json.dumps(found.to_dict(), ensure_ascii=False) + "\n" if as_json else render_table(audit_table(found)))
     if fail_if_leaky and found.is_leaky:
@@ -273,7 +227,7 @@ def leaks(
     from detect.bench.data.leaks import find_leaks
     from detect.bench.data.source import read_data
 
-    with _Bar() as bar:
+    with BenchBar() as bar:
         found = find_leaks(read_data(manifest, kind=kind, layout=layout), perceptual=perceptual, step=bar.note)
     emit(json.dumps(found.to_dict(), indent=1, ensure_ascii=False) + "\n")
     if fail_if_found and not found.is_clean:

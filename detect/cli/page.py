@@ -11,7 +11,7 @@ from pathlib import Path
 from detect import __version__
 from detect.cli.inputs import Source
 from detect.errors import ConfigError, WitnessmarkError
-from detect.render.audio import MOST_SHOWN_S, Sound
+from detect.render.audio import Sound, is_shown, judged_sound
 from detect.render.html import PageItem, format_page
 from detect.types import MediaKind, Report, UInt8Array
 
@@ -68,23 +68,18 @@ def _stills(source: Source, report: Report) -> list[tuple[float, UInt8Array]]:
 
 def _sound(source: Source, report: Report) -> Sound | None:
     """Return the judged channel of a recording for showing; None when it is none, very long, or changed since."""
-    if report.error or report.media is None or report.media.kind is not MediaKind.AUDIO:
-        return None
-    if (report.media.duration_s or 0.0) > MOST_SHOWN_S:
+    if not is_shown(report) or report.media is None:
         return None
     from detect.media import open_source
     from detect.media.audio import decode_audio
 
-    speech = report.find("audio.speech")
-    channel = int(speech.details.get("channel", 0)) if speech is not None else 0
     try:
         with open_source(source.path) as opened:
             if opened.sha256 != report.media.sha256:
                 return None
-            audio = decode_audio(opened)
+            return judged_sound(report, decode_audio(opened))
     except WitnessmarkError:
         return None
-    return Sound(audio.read(0.0, audio.duration_s, channel=channel), audio.sample_rate_hz)
 
 
 def _pixels(source: Source, report: Report) -> UInt8Array | None:

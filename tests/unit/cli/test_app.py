@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -132,21 +131,3 @@ def test_module_form_is_the_command() -> None:
 def test_every_row_of_the_table_has_help_text() -> None:
     assert all(row.summary.endswith(".") for row in COMMANDS.values())
     assert (Path(cli.__file__).parent / "analyze.py").is_file()
-
-
-@pytest.mark.parametrize(
-    ("line", "offered"),
-    [("witnessmark mod", "models"), ("witnessmark models v", "verify"), ("witnessmark 'unclosed", "")],
-)
-def test_shells_complete_commands_and_their_options(line: str, offered: str) -> None:
-    environment = {
-        **os.environ,
-        "_WITNESSMARK_COMPLETE": "complete_bash",
-        "COMP_WORDS": line,
-        "COMP_CWORD": str(len(line.split()) - 1),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", "from detect.cli import main; main()"], env=environment, capture_output=True, text=True
-    )
-    assert done.stdout.strip() == offered
-    assert done.stderr == ""
