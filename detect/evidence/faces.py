@@ -16,7 +16,7 @@ from PIL import Image
 from detect.evidence.pooling import sample_edges, standard_error
 from detect.fusion import Calibration, reason, sigmoid
 from detect.networks.batches import Schedule, run_here
-from detect.networks.face.align import sharpness, view_face
+from detect.networks.face.align import align, cut_square, sharpness
 from detect.networks.face.detector import Face, FaceDetector, load_detector
 from detect.networks.image.patch_scorer import PatchScorer
 from detect.networks.zoo import find_model
@@ -25,7 +25,7 @@ from detect.types import Evidence, Finding, Interval, ModelRef, Region, Span, St
 SOURCE = "face.swap"
 
 LEAST_SIDE = 64.0
-"""Faces with a smaller box (pixels) are not judged: training saw none below 48, and seams need pixels."""
+"""Faces with a smaller box (pixels) are not judged: training saw none below, and seams need pixels."""
 
 LEAST_SHARPNESS = 3.0
 """Deviation of the Laplacian (grey levels) below which a face is too blurred to judge."""
@@ -43,6 +43,9 @@ MOST_GAP_S = 4.0
 """A track ends when its face was not seen for so long."""
 
 THUMBNAIL_SIDE = 72
+
+LEVELLED_SIDE = 128
+"""Side (pixels) to which a face is levelled for its thumbnail and to measure blur, whatever its size in the frame."""
 
 CEILING = 0.85
 """Faces alone raise P(synthetic or manipulated) to this at most, below any threshold that accuses: on four people that
@@ -79,13 +82,13 @@ class FaceExaminer:
     """Holds the face detector and the face model. Safe to call from several threads."""
 
     def __init__(
-        self, detector: FaceDetector, scorer: PatchScorer, calibration: Calibration, *, model: ModelRef, side: int
+        self, detector: FaceDetector, scorer: PatchScorer, calibration: Calibration, *, model: ModelRef, margin: float
     ) -> None:
         self.detector = detector
         self.scorer = scorer
         self.calibration = calibration
         self.model = model
-        self.side = side
+        self.margin = margin
 
     @classmethod
     def load(
@@ -109,12 +112,13 @@ class FaceExaminer:
             PatchScorer.from_folder(folder, device=device, schedule=schedule),
             Calibration.from_config(folder.config["calibration"]),
             model=folder.ref,
-            side=int(folder.config["input"]["patch_side"]),
+            margin=float(folder.config["input"]["margin"]),
         )
 
     def add(self, tally: FaceTally, frames: Sequence[tuple[float, UInt8Array]]) -> None:
         """Find and score the faces of frames, (seconds, (H, W, 3) uint8) each, and join them to tracks."""
-        found: list[tuple[float, Face, list[UInt8Array]]] = []
+        found: list[tuple[float, Face, UInt8Array]] = []
+        squares: list[UInt8Array] = []
         for moment, pixels in frames:
             tally.frames += 1
             faces = [face for face in self.detector.find(pixels) if face.score >= LEAST_SCORE]
@@ -123,15 +127,14 @@ class FaceExaminer:
                 if face.side < LEAST_SIDE:
                     tally.small += 1
                     continue
-                views = view_face(pixels, face, side=self.side)
-                if sharpness(views[0]) < LEAST_SHARPNESS:
+                levelled = align(pixels, face, side=LEVELLED_SIDE)
+                if sharpness(levelled) < LEAST_SHARPNESS:
                     tally.blurred += 1
                     continue
-                found.append((moment, face, views))
-        maps = iter(self.scorer.score([view for _, _, views in found for view in views]))
-        for moment, face, views in found:
-            logit = float(np.mean([next(maps).mean() for _ in views]))
-            _join(tally.tracks, moment, face, logit, views[0])
+                found.append((moment, face, levelled))
+                squares.append(cut_square(pixels, face, margin=self.margin))
+        for (moment, face, levelled), cells in zip(found, self.scorer.score(squares), strict=True):
+            _join(tally.tracks, moment, face, float(cells.mean()), levelled)
 
     def examine_picture(self, pixels_rgb: UInt8Array) -> Evidence:
         """Return `face.swap` Evidence of a still picture."""

@@ -17,8 +17,9 @@ from detect.types import UInt8Array
 MARGIN = 1.3
 """Side of the crop in units of the larger side of the face's box."""
 
-VIEWS = ((1.15, False), (1.45, True))
-"""Margin and mirroring of the views that are judged of each face; their logits are averaged, which steadies them."""
+LARGEST_FACE = 224.0
+"""Faces are judged at their own resolution up to this side of their box (pixels) and shrunk to it when larger: what a
+swap leaves is fine, and both enlarging and needless shrinking would hide it."""
 
 MAX_ROLL = math.radians(60)
 """Heads tilted further than this are not levelled: then the two eyes are mostly one, seen from the side."""
@@ -37,8 +38,6 @@ def align(
     *,
     side: int,
     margin: float = MARGIN,
-    turn: float = 0.0,
-    shift: tuple[float, float] = (0.0, 0.0),
 ) -> UInt8Array:
     """Return the face as (side, side, 3) uint8; what lies outside the picture is repeated from its edge.
 
@@ -47,12 +46,10 @@ def align(
         face: Box and points in pixels of that picture.
         side: Side of the result in pixels.
         margin: See `MARGIN`.
-        turn: Radians added to the levelling, for training.
-        shift: Offset of the centre in units of the face's side, for training.
     """
     x, y, width, height = face.box
     reach = margin * face.side
-    centre_x, centre_y = x + width / 2 + shift[0] * face.side, y + height / 2 + shift[1] * face.side
+    centre_x, centre_y = x + width / 2, y + height / 2
     half = reach * 0.75  # the turned square lies inside a square of this half side
     patch, left, top = _cut(pixels_rgb, centre_x, centre_y, half)
     picture = Image.fromarray(patch)
@@ -64,7 +61,7 @@ def align(
         picture = picture.resize(small, Image.Resampling.BOX)
     else:
         scale_x = scale_y = 1.0
-    angle = roll_of(face.landmarks) + turn
+    angle = roll_of(face.landmarks)
     step = reach / side
     cos, sin = math.cos(angle) * step, math.sin(angle) * step
     middle = side / 2
@@ -77,10 +74,17 @@ def align(
     return np.asarray(turned)
 
 
-def view_face(pixels_rgb: UInt8Array, face: Face, *, side: int) -> list[UInt8Array]:
-    """Return the views of a face that are judged, (side, side, 3) uint8 each."""
-    crops = [(align(pixels_rgb, face, side=side, margin=margin), mirrored) for margin, mirrored in VIEWS]
-    return [np.ascontiguousarray(crop[:, ::-1]) if mirrored else crop for crop, mirrored in crops]
+def cut_square(pixels_rgb: UInt8Array, face: Face, *, margin: float) -> UInt8Array:
+    """Return a square of `margin` times the face's side around it, (S, S, 3) uint8, neither turned nor enlarged.
+
+    What lies outside the picture is repeated from its edge; a face above `LARGEST_FACE` is shrunk to that size.
+    """
+    x, y, width, height = face.box
+    patch, _, _ = _cut(pixels_rgb, x + width / 2, y + height / 2, margin * face.side / 2)
+    if face.side <= LARGEST_FACE:
+        return np.ascontiguousarray(patch)
+    side = max(2, round(margin * LARGEST_FACE / 2) * 2)
+    return np.asarray(Image.fromarray(patch).resize((side, side), Image.Resampling.LANCZOS))
 
 
 def _cut(pixels: UInt8Array, centre_x: float, centre_y: float, half: float) -> tuple[UInt8Array, float, float]:

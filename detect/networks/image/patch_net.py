@@ -116,7 +116,13 @@ def create(architecture: str, **options: Any) -> nn.Module:
     Raises:
         ValueError: Unknown architecture.
     """
-    builders: dict[str, type[nn.Module]] = {"patch_net": PatchNet, "residual_net": ResidualNet}
+    from detect.networks.face.region_net import RegionNet
+
+    builders: dict[str, type[nn.Module]] = {
+        "patch_net": PatchNet,
+        "residual_net": ResidualNet,
+        "region_net": RegionNet,
+    }
     if architecture not in builders:
         raise ValueError(f"unknown image architecture {architecture!r}; known: {', '.join(builders)}")
     return builders[architecture](**options)

@@ -18,7 +18,7 @@ from detect.types import Float32Array, UInt8Array
 def blend_with_itself(pixels: UInt8Array, face: Face, rng: random.Random) -> UInt8Array:
     """Return a copy of a crop (H, W, 3) whose face was pasted from a changed copy of itself."""
     mask = face_mask(pixels.shape[:2], face, rng)[:, :, None]
-    source = _move(_recolour(Image.fromarray(pixels), rng), rng, face.side)
+    source = move(_recolour(Image.fromarray(pixels), rng), rng, face.side)
     mixed = np.asarray(source, np.float32) * mask + pixels * (1.0 - mask)
     return mixed.round().clip(0, 255).astype(np.uint8)
 
@@ -70,7 +70,7 @@ def _recolour(picture: Image.Image, rng: random.Random) -> Image.Image:
     return picture
 
 
-def _move(picture: Image.Image, rng: random.Random, side: float) -> Image.Image:
+def move(picture: Image.Image, rng: random.Random, side: float) -> Image.Image:
     """Scale and shift by a few percent of the face."""
     scale = rng.uniform(0.97, 1.03)
     shift_x, shift_y = (rng.uniform(-0.03, 0.03) * side for _ in range(2))

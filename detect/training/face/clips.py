@@ -14,21 +14,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
+from detect.networks.face.align import LARGEST_FACE
 from detect.networks.face.detector import Face, FaceDetector
 from detect.types import UInt8Array
 
 log = logging.getLogger(__name__)
 
 CONTEXT = 2.0
-"""Side of a stored crop in units of the face: room for the shifts and turns that training draws."""
+"""Side of a stored crop in units of the face: what encoders do at its edge stays outside of what is judged."""
 
-LARGEST_STORED = 320
-"""Stored crops are shrunk to this side (pixels); training looks at 128."""
+LEAST_FACE = 64
+"""Faces with a smaller box (pixels) are not cut: they are not judged either."""
 
-LEAST_FACE = 48
-"""Faces with a smaller box (pixels) are not cut."""
+LARGEST_PICTURE = 2000
+"""Pictures are shrunk to this longest side (pixels) before faces are looked for."""
 
 CHANGED = 4.0
 """Mean absolute difference in grey levels between the halves inside the box above which a face counts as swapped;
@@ -48,9 +49,10 @@ class ClipRow:
 
 @dataclass(frozen=True)
 class StoredFace:
-    """One stored crop: its file, what it is, whom it shows, the other half of its pair, box and points inside it."""
+    """One stored crop: its file and the clip it comes from, what it is, whom it shows, its pair, box and points."""
 
     file: str
+    clip: str
     label: str
     person: str
     origin: str
@@ -103,7 +105,15 @@ def read_store(folder: Path) -> list[StoredFace]:
             box = tuple(float(value) for value in row["box"])
             face = Face((box[0], box[1], box[2], box[3]), 1.0, np.array(row["landmarks"], np.float64))
             found.append(
-                StoredFace(str(folder / row["file"]), row["label"], row["person"], row["origin"], row["pair"], face)
+                StoredFace(
+                    str(folder / row["file"]),
+                    path.stem,
+                    row["label"],
+                    row["person"],
+                    row["origin"],
+                    row["pair"],
+                    face,
+                )
             )
     return found
 
@@ -130,7 +140,9 @@ def spread_frames(file: Path, count: int) -> Iterator[UInt8Array]:
     """Yield about `count` frames spread evenly over a clip, or the one frame of a picture, (H, W, 3) uint8."""
     if file.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"):
         with Image.open(file) as picture:
-            yield np.asarray(picture.convert("RGB"))
+            upright = ImageOps.exif_transpose(picture).convert("RGB")
+        upright.thumbnail((LARGEST_PICTURE, LARGEST_PICTURE), Image.Resampling.LANCZOS)
+        yield np.asarray(upright)
         return
     import av
 
@@ -162,7 +174,7 @@ def _store(
     left, top = max(0, round(x + width / 2 - half)), max(0, round(y + height / 2 - half))
     crop = pixels[top : round(y + height / 2 + half), left : round(x + width / 2 + half)]
     picture = Image.fromarray(np.ascontiguousarray(crop))
-    scale = min(1.0, LARGEST_STORED / max(picture.size))
+    scale = min(1.0, LARGEST_FACE / face.side)
     if scale < 1.0:
         picture = picture.resize(
             (round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from detect.training.image.loop import Schedule
 from detect.training.recipes import open_recipe
 
 
@@ -17,36 +16,39 @@ class FaceData:
 
     Attributes:
         clips: JSON Lines lists of clips, relative to the recipe; see `detect.training.face.clips.read_clip_list`.
+        decoders: Folder of the tiny autoencoders that make swap-like faces, relative to the recipe; empty = none.
         pair_frames: Moments cut from each side-by-side clip.
         single_frames: Moments cut from each other clip.
-        holdout_persons: People of side-by-side clips that never train: they calibrate.
-        holdout_origins: Sources and generators of single faces that never train (shell patterns).
+        singles_per_origin: Most unswapped faces of one source.
+        made_per_origin: Most swap-like faces made from the faces of one source.
+        linked: People of whom one appears in the clips of the other; they are left out together.
     """
 
     clips: tuple[str, ...]
+    decoders: str = ""
     pair_frames: int = 24
-    single_frames: int = 4
-    holdout_persons: tuple[str, ...] = ()
-    holdout_origins: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class FaceBatches:
-    """How a batch is filled; see `FacePlan`."""
-
-    batch: int = 32
-    side: int = 128
-    pair_share: float = 0.4
-    blend_share: float = 0.35
+    single_frames: int = 8
+    singles_per_origin: int = 200
+    made_per_origin: int = 50
+    linked: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class FaceModel:
-    """The network: a registered architecture with its options; `start` is `imagenet`, `random` or a model folder."""
+    """The network: a registered architecture with its options; `start` is the model whose first stages are taken."""
 
     architecture: str
-    start: str = "imagenet"
+    start: str = "image"
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FaceFit:
+    """What is tried by leaving people out: ridges, and weights of the made pairs; see `detect.training.face.fit`."""
+
+    ridges: tuple[float, ...] = (0.3, 1.0)
+    made_shares: tuple[float, ...] = (0.0, 0.3)
+    folds: int = 10
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,8 @@ class FaceRecipe:
     seed: int
     license: str
     data: FaceData
-    batches: FaceBatches
     model: FaceModel
-    schedule: Schedule
+    fit: FaceFit
     calibration: FaceCalibration
 
 
@@ -88,8 +89,7 @@ def read_recipe(path: Path) -> FaceRecipe:
         seed=file.seed,
         license=file.license,
         data=file.part(FaceData, "data"),
-        batches=file.part(FaceBatches, "batches"),
         model=file.part(FaceModel, "model"),
-        schedule=file.part(Schedule, "schedule"),
+        fit=file.part(FaceFit, "fit"),
         calibration=file.part(FaceCalibration, "calibration"),
     )

@@ -35,7 +35,7 @@ class Brightness:
 
 def make(scenes) -> FaceExaminer:
     calibration = Calibration("test", 1.0, 0.0, 4.0, (ThresholdRow(0.02, 2.0, -2.0),))
-    return FaceExaminer(Script(scenes), Brightness(), calibration, model=ModelRef("face", "0", "0" * 64), side=128)
+    return FaceExaminer(Script(scenes), Brightness(), calibration, model=ModelRef("face", "0", "0" * 64), margin=1.25)
 
 
 def frame(scene: int, level: float = 128.0, seed: int = 0) -> np.ndarray:

@@ -4,10 +4,12 @@ import importlib.util
 
 import numpy as np
 import pytest
+import torch
 
 from detect.errors import MissingExtraError, ModelError
-from detect.networks.face.align import align, roll_of, sharpness
+from detect.networks.face.align import LARGEST_FACE, align, cut_square, roll_of, sharpness
 from detect.networks.face.detector import Face, load_detector, overlap
+from detect.networks.face.region_net import RegionNet
 
 
 def face(x: float, y: float, side: float, turn: float = 0.0) -> Face:
@@ -50,6 +52,30 @@ def test_a_tilted_face_is_levelled():
 def test_a_face_at_the_border_is_completed_from_the_edge():
     crop = align(card(), face(-60, -60, 120), side=96)
     assert crop.shape == (96, 96, 3) and crop.min() >= 30
+
+
+@pytest.mark.parametrize(("side", "expected"), [(80, 100), (200, 250), (448, 1.25 * LARGEST_FACE)])
+def test_a_square_keeps_the_pixels_of_the_picture_until_the_face_is_large(side, expected):
+    pixels = np.random.default_rng(0).integers(0, 255, (600, 600, 3), dtype=np.uint8)
+    crop = cut_square(pixels, face(70, 60, side), margin=1.25)
+    assert crop.shape[:2] == pytest.approx((expected, expected), abs=2)
+    if side == 80:
+        assert (crop == pixels[50:150, 60:160]).all()
+
+
+def test_a_region_net_hears_a_change_of_texture_inside_the_face_alone_and_sizes_do_not_matter():
+    torch.manual_seed(0)
+    network = RegionNet().eval()
+    noise = torch.rand(1, 3, 160, 160) * 2 - 1
+    smooth = noise.clone()
+    smooth[:, :, 50:110, 60:100] = 0.0
+    with torch.inference_mode():
+        rows = network.statistics(torch.cat((noise, smooth)))
+        inside, around = rows[:, :24], rows[:, 48:72]  # means of the first of the stages, which has 24 channels
+        assert (inside[0] - inside[1]).abs().max() > 5 * (around[0] - around[1]).abs().max()
+        for side in (64, 81, 280):
+            assert torch.isfinite(network(torch.zeros(1, 3, side, side))).all()
+    assert network.forward_map(noise).shape == (1, 1, 1)
 
 
 def test_a_head_on_its_side_is_not_turned():
