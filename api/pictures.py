@@ -23,6 +23,7 @@ from detect.errors import WitnessmarkError
 from detect.media import open_source
 from detect.media.audio import decode_audio
 from detect.media.image import decode_image
+from detect.render.audio import Sound, is_shown, judged_sound
 from detect.render.clip import STILL_WIDTH
 from detect.render.heatmap import HeatMapAnnotator
 from detect.render.html import PageItem, format_page
@@ -59,6 +60,17 @@ def read_stills(blobs: BlobStore, row: Analysis, report: Report) -> list[tuple[f
     return stills[:: -(-len(stills) // _MOST_STILLS)] if stills else []
 
 
+def read_sound(blobs: BlobStore, row: Analysis, report: Report) -> Sound | None:
+    """Return the judged channel of a recording; None when it is none, very long, or has been erased."""
+    if row.blob is None or not is_shown(report):
+        return None
+    try:
+        with blobs.open(row.blob) as stream, open_source(stream, name=row.name) as source:
+            return judged_sound(report, decode_audio(source))
+    except WitnessmarkError:
+        return None
+
+
 def draw_heat_map(blobs: BlobStore, row: Analysis, report: Report, *, is_overlay: bool) -> bytes:
     """Return a PNG: the heat map over the picture, or alone and transparent when asked or when the picture is gone.
 
@@ -77,7 +89,9 @@ def draw_heat_map(blobs: BlobStore, row: Analysis, report: Report, *, is_overlay
 
 def draw_report(blobs: BlobStore, row: Analysis, report: Report) -> str:
     """Return the self-contained HTML report."""
-    item = PageItem(report, read_pixels(blobs, row, report), read_stills(blobs, row, report))
+    item = PageItem(
+        report, read_pixels(blobs, row, report), read_stills(blobs, row, report), read_sound(blobs, row, report)
+    )
     return format_page([item], count=1, title=f"Witnessmark {row.id}", made_at=datetime.now(UTC), version=_version())
 
 

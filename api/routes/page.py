@@ -154,7 +154,16 @@ async def _home(request: Request, *, url: str = "", error: str = "", status: int
 async def _result(request: Request, service: Service, row: Analysis, report: Report) -> Response:
     pixels = await service.draw(pictures.read_pixels, service.blobs, row, report)
     stills = await service.draw(pictures.read_stills, service.blobs, row, report)
-    view = await service.draw(build_view, report, anchor="report", pixels_rgb=pixels, stills=stills)
+    sound = await service.draw(pictures.read_sound, service.blobs, row, report)
+    view = await service.draw(
+        build_view,
+        report,
+        anchor="report",
+        pixels_rgb=pixels,
+        stills=stills,
+        sound=sound,
+        player_url=f"/v1/analyses/{row.id}/sound.wav",
+    )
     has_sound = row.blob is not None and pictures.has_sound(report)
     return _page(
         request,

@@ -11,7 +11,7 @@ import numpy as np
 
 from detect.render import words
 from detect.render.pictures import data_uri, png_uri
-from detect.types import Float32Array, Report, Span, UInt8Array
+from detect.types import DecodedAudio, Float32Array, MediaKind, Report, Span, UInt8Array
 
 WIDTH, HEIGHT = 900, 120
 """Size of both pictures in CSS pixels."""
@@ -41,12 +41,27 @@ class Sound:
     sample_rate_hz: int
 
 
-def render_audio_section(report: Report, sound: Sound) -> str:
+def is_shown(report: Report) -> bool:
+    """Say whether a page shows the sound of this Report: a recording that was judged and is not very long."""
+    if report.error or report.media is None or report.media.kind is not MediaKind.AUDIO:
+        return False
+    return (report.media.duration_s or 0.0) <= MOST_SHOWN_S
+
+
+def judged_sound(report: Report, audio: DecodedAudio) -> Sound:
+    """Return the channel of a recording that its Report speaks of."""
+    speech = report.find("audio.speech")
+    channel = int(speech.details.get("channel", 0)) if speech is not None else 0
+    return Sound(audio.read(0.0, audio.duration_s, channel=channel), audio.sample_rate_hz)
+
+
+def render_audio_section(report: Report, sound: Sound, *, player_url: str = "") -> str:
     """Return an HTML fragment with waveform, spectrogram and player; safe to put into the report's page.
 
     Args:
         report: Its `audio.speech` evidence gives the spans.
         sound: The channel that was judged.
+        player_url: Where the player finds the sound; without one it lies in the page itself, as MP3.
     """
     evidence = report.find("audio.speech")
     spans = evidence.where.spans if evidence is not None else ()
@@ -62,15 +77,15 @@ def render_audio_section(report: Report, sound: Sound) -> str:
         f'<image href="{picture}" y="{HEIGHT}" width="{WIDTH}" height="{HEIGHT}" preserveAspectRatio="none"/>'
         f'{marks}<line class="cursor" x1="0" y1="0" x2="0" y2="{2 * HEIGHT}" hidden=""/></svg>'
         f'<p class="ends" aria-hidden="true"><span>0:00.0</span><span>{words.clock(duration_s)}</span></p>'
-        f"{_player(sound, flagged)}"
+        f"{_player(sound, flagged, player_url)}"
         f"<figcaption>Waveform above, spectrogram to {sound.sample_rate_hz / 2000:g} kHz below. {legend} "
         "A flag is a hint where to listen, not proof.</figcaption></figure>"
     )
 
 
-def _player(sound: Sound, flagged: list[Span]) -> str:
-    """Return the player and a button for each flagged stretch; nothing for long recordings."""
-    if len(sound.waveform) > MOST_PLAYED_S * sound.sample_rate_hz:
+def _player(sound: Sound, flagged: list[Span], url: str) -> str:
+    """Return the player and a button for each flagged stretch; nothing for long recordings without an address."""
+    if not url and len(sound.waveform) > MOST_PLAYED_S * sound.sample_rate_hz:
         return ""
     buttons = "".join(
         f'<button type="button" data-seek="{span.start_s:.2f}">{words.clock(span.start_s)} '
@@ -78,7 +93,8 @@ def _player(sound: Sound, flagged: list[Span]) -> str:
         for span in flagged[:MOST_BUTTONS]
     )
     row = f'<p class="seek" hidden>Play from: {buttons}</p>' if buttons else ""
-    return f'<audio controls preload="metadata" src="{sound_uri(sound)}"></audio>{row}'
+    source = f'preload="none" src="{escape(url)}"' if url else f'preload="metadata" src="{sound_uri(sound)}"'
+    return f"<audio controls {source}></audio>{row}"
 
 
 def sound_uri(sound: Sound) -> str:

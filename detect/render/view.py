@@ -88,6 +88,7 @@ def build_view(
     max_side: int = 1200,
     stills: Sequence[tuple[float, UInt8Array]] = (),
     sound: Sound | None = None,
+    player_url: str = "",
 ) -> ReportView:
     """Prepare one Report for a page.
 
@@ -98,6 +99,7 @@ def build_view(
         max_side: Longer side in pixels to which the shown picture is shrunk.
         stills: Frames of a clip to show beside its time axis, (seconds, (H, W, 3) uint8) each.
         sound: The judged channel of a recording, when the page is to show and play it.
+        player_url: Where a served page finds the sound; without one it is put into the page.
     """
     shown = pictures.shrink(pixels_rgb, max_side=max_side) if pixels_rgb is not None else None
     media = report.media
@@ -124,7 +126,7 @@ def build_view(
         ),
         pipeline=tuple(flat_lines(report.pipeline)),
         clip=build_clip(report, stills),
-        sound=Markup(render_audio_section(report, sound)) if sound is not None else None,  # noqa: S704 - escaped there
+        sound=None if sound is None else Markup(render_audio_section(report, sound, player_url=player_url)),  # noqa: S704 - escaped there
         json_uri=Markup(pictures.data_uri(dumps(report, is_pretty=True).encode(), mime="application/json")),  # noqa: S704
     )
 

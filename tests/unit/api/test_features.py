@@ -80,7 +80,7 @@ def hooked(make_rig: MakeRig) -> tuple[Rig, Net]:
 
 def finish_one(rig: Rig, net: Net) -> Sender:
     """Submit with a webhook, let the job end, and return a sender to drive by hand."""
-    from api.jobs.store import Outcome
+    from api.jobs.records import Outcome
 
     data = {"webhook_url": "https://hooks.example.org/in"}
     answer = rig.client.post("/v1/analyses", files={"file": ("a.png", png())}, data=data)
@@ -174,6 +174,18 @@ def test_recording_can_be_seen_and_heard_in_parts(rig: Rig) -> None:
     left = [path.name for path in Path(tempfile.gettempdir()).glob("witnessmark-*.wav")]
     rig.client.get(f"{place}/sound.wav")
     assert [path.name for path in Path(tempfile.gettempdir()).glob("witnessmark-*.wav")] == left
+
+
+def test_page_and_report_of_a_recording_show_its_waveform_and_play_it(rig: Rig) -> None:
+    sink = io.BytesIO()
+    soundfile.write(sink, 0.5 * np.sin(2 * np.pi * 440 * np.arange(32_000) / 16_000), 16_000, format="WAV")
+    name = rig.submit(sink.getvalue(), name="a.wav").json()["id"]
+    page = rig.client.get(f"/a/{name}").text
+    assert 'aria-label="Waveform and spectrogram, 2.0 seconds"' in page
+    assert f'src="/v1/analyses/{name}/sound.wav"' in page  # the page's policy allows no sound in the page itself
+    report = rig.client.get(f"/v1/analyses/{name}/report.html").text
+    assert 'src="data:audio/mpeg;base64,' in report
+    rig.client.delete(f"/v1/analyses/{name}")
 
 
 def test_health_models_and_metrics(rig: Rig) -> None:

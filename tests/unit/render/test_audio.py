@@ -36,6 +36,12 @@ def test_flagged_stretches_are_marked_at_their_place_and_can_be_played(tone: Sou
     assert 'src="data:audio/mpeg;base64,' in html
 
 
+def test_a_served_page_names_where_its_player_finds_the_sound(tone: Sound) -> None:
+    html = render_audio_section(make_report(), tone, player_url="/v1/analyses/a/sound.wav")
+    assert 'preload="none" src="/v1/analyses/a/sound.wav"' in html
+    assert "data:audio" not in html
+
+
 def test_plain_stretches_are_not_marked(tone: Sound) -> None:
     html = render_audio_section(make_report(Span(0.0, 4.0, 0.1, "authentic")), tone)
     assert "<rect" not in html
