@@ -73,6 +73,26 @@ class PatchNet(nn.Module):
         return features
 
 
+class PatchEnsemble(nn.Module):
+    """Several `PatchNet` of the same options, whose maps of logits are averaged.
+
+    Networks of different training runs err on different generators; the mean of their logits ranks unseen ones better
+    than each alone (deep ensembles, arXiv 1612.01474). Cost and memory grow with `members`.
+    """
+
+    def __init__(self, members: int = 2, **options: Any) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(PatchNet(**options) for _ in range(members))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return one logit a patch, (N,)."""
+        return torch.stack([member(x) for member in self.members]).mean(dim=0)
+
+    def forward_map(self, x: Tensor) -> Tensor:
+        """Return the mean logit of each cell, (N, h, w)."""
+        return torch.stack([member.forward_map(x) for member in self.members]).mean(dim=0)  # type: ignore[operator]
+
+
 class ResidualNet(nn.Module):
     """A small net of its own on the high-pass residual, without early downsampling (about 0.4 M parameters).
 
@@ -120,6 +140,7 @@ def create(architecture: str, **options: Any) -> nn.Module:
 
     builders: dict[str, type[nn.Module]] = {
         "patch_net": PatchNet,
+        "patch_ensemble": PatchEnsemble,
         "residual_net": ResidualNet,
         "region_net": RegionNet,
     }

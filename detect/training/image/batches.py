@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -87,13 +86,3 @@ class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
             labels.append(float(label == "fake"))
         stacked = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
         return stacked, torch.tensor(labels)
-
-
-def split_holdout(
-    items: Sequence[tuple[CropStore, Crop]], holdout: Sequence[str]
-) -> tuple[list[tuple[CropStore, Crop]], list[tuple[CropStore, Crop]]]:
-    """Split crops into (train, held out) by generator or source name; shell patterns are allowed."""
-    kept: dict[bool, list[tuple[CropStore, Crop]]] = defaultdict(list)
-    for item in items:
-        kept[any(fnmatchcase(item[1].name, pattern) for pattern in holdout)].append(item)
-    return kept[False], kept[True]

@@ -1,4 +1,4 @@
-"""Aligned pairs: a real crop and its round trip through a tiny diffusion autoencoder.
+"""Aligned pairs: a real crop and its round trip through a tiny diffusion autoencoder or one made in the run.
 
 Both halves show the same content at the same size, so the only thing left to learn is the decoder's trace
 (as in AEROBLADE, arXiv 2401.17879, and the aligned training sets that followed it).
@@ -10,17 +10,17 @@ import json
 import logging
 import random
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from detect.training.image.crops import Crop, CropStore
-from detect.training.image.tinyvae import load_tiny_vae
+from detect.training.image.homemade import Homemade
 
 log = logging.getLogger(__name__)
 PAIR_SIDE = 256
@@ -63,29 +63,36 @@ def _read_index(folder: Path) -> list[Pair]:
 
 
 @torch.no_grad()
-def round_trip(vae: nn.Sequential, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+def round_trip(vae: nn.Module, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """Return (N, H, W, 3) uint8 after encoder and decoder.
 
-    The body runs in bfloat16, which halves the time on a CPU with AVX512-BF16; the last convolution runs in float32,
-    or its 8-bit significand would leave steps of 1/256 in the output as a trace that no generator has.
+    A homemade autoencoder runs in float32 as it is. Of a tiny diffusion autoencoder the body runs in bfloat16,
+    which halves the time on a CPU with AVX512-BF16; the last convolution runs in float32, or its 8-bit significand
+    would leave steps of 1/256 in the output as a trace that no generator has.
     """
     device = next(vae.parameters()).device
     batch = torch.from_numpy(np.ascontiguousarray(pixels)).to(device).permute(0, 3, 1, 2).float() / 255
+    if isinstance(vae, Homemade):
+        return _to_bytes(vae(batch.contiguous(memory_format=torch.channels_last)))
+    assert isinstance(vae, nn.Sequential)
     encoder, decoder = vae[0], vae[1]
     assert isinstance(decoder, nn.Sequential)
     with torch.autocast(device.type, torch.bfloat16):
         body = decoder[:-1](encoder(batch.contiguous(memory_format=torch.channels_last)))
-    restored = decoder[-1](body.float()).clamp(0, 1)
-    return np.asarray((restored * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
+    return _to_bytes(decoder[-1](body.float()))
+
+
+def _to_bytes(restored: Tensor) -> npt.NDArray[np.uint8]:
+    return np.asarray((restored.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
 
 
 def build_pairs(
-    store: CropStore, crops: Sequence[Crop], folder: Path, *, vae_folder: Path, decoders: Sequence[str], seed: int
+    store: CropStore, crops: Sequence[Crop], folder: Path, *, decoders: Mapping[str, Callable[[], nn.Module]], seed: int
 ) -> PairStore:
-    """Cut a 256-pixel window from each real crop, send it through one decoder, and store both.
+    """Cut a 256-pixel window from each real crop, send it through one autoencoder, and store both.
 
-    Window and decoder follow from `seed` and the crop alone, so pairs that the folder already holds are kept: a killed
-    run goes on, and a larger data set only adds.
+    `decoders` gives each autoencoder by its name when its turn comes. Window and decoder follow from `seed` and the
+    crop alone, so pairs that the folder already holds are kept: a killed run goes on, and a larger data set only adds.
     """
     folder.mkdir(parents=True, exist_ok=True)
     held = _read_index(folder)
@@ -98,7 +105,7 @@ def build_pairs(
     started, index = time.monotonic(), len(held)
     with (folder / "pairs.bin").open("ab") as sink, (folder / "pairs.jsonl").open("a", encoding="utf-8") as rows:
         for decoder, missing in by_decoder.items():
-            vae = load_tiny_vae(decoder, vae_folder).to(memory_format=torch.channels_last)
+            vae = decoders[decoder]().to(memory_format=torch.channels_last)
             for start in range(0, len(missing), _BATCH):
                 chosen = missing[start : start + _BATCH]
                 real = np.stack([_window(store.pixels(crop), _rng(seed, crop, "window")) for crop in chosen])

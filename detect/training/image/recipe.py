@@ -32,11 +32,20 @@ class DataPart:
 
 @dataclass(frozen=True)
 class PairPart:
-    """Aligned pairs: how many real crops go through which decoders, and where a reader finds those."""
+    """Aligned pairs: how many real crops go through which autoencoders.
+
+    Attributes:
+        count: Real crops, shared out among all autoencoders.
+        decoders: Tiny diffusion autoencoders by name.
+        vae_folder: Where a reader finds those, relative to the recipe.
+        homemade: Families of `detect.training.image.homemade`, trained in the run for `homemade_steps` each.
+    """
 
     count: int
     decoders: tuple[str, ...]
     vae_folder: str
+    homemade: tuple[str, ...] = ()
+    homemade_steps: int = 500
 
 
 @dataclass(frozen=True)
@@ -53,12 +62,18 @@ class BatchPart:
 class ModelPart:
     """The network: a registered architecture with its options.
 
-    `start` is `imagenet`, `random`, or a safetensors file of the same architecture, relative to the recipe.
+    Attributes:
+        architecture: A name that `detect.networks.image.patch_net.create` knows.
+        start: `imagenet`, `random`, or a safetensors file of the same architecture, relative to the recipe.
+        options: Of the architecture.
+        companions: Safetensors files of earlier `patch_net` runs of the same options, relative to the recipe. Their
+            logits are averaged with the trained network's, and all of them are shipped as one `patch_ensemble`.
     """
 
     architecture: str
     start: str = "imagenet"
     options: Mapping[str, Any] = field(default_factory=dict)
+    companions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

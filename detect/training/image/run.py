@@ -9,8 +9,9 @@ import random
 import shutil
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +26,18 @@ from detect.errors import ConfigError
 from detect.evidence.image import ImageExaminer
 from detect.fusion import Calibration, ThresholdRow
 from detect.networks.image.onnx_runner import OnnxRunner, export_graph
-from detect.networks.image.patch_net import PatchNet, create
+from detect.networks.image.patch_net import PatchEnsemble, PatchNet, create
 from detect.networks.image.patch_scorer import PatchScorer
 from detect.networks.image.torch_runner import TorchRunner
 from detect.networks.zoo import WEIGHTS_NAME
 from detect.training.image.batches import BatchPlan, BatchStream
 from detect.training.image.calibration import HeldOutScore, fit_calibration, summarise
 from detect.training.image.crops import Crop, CropStore, build_store, open_picture
+from detect.training.image.homemade import load_homemade
 from detect.training.image.loop import train as train_network
 from detect.training.image.pairs import PAIR_SIDE, PairStore, build_pairs
 from detect.training.image.recipe import ImageRecipe, read_recipe
+from detect.training.image.tinyvae import load_tiny_vae
 from detect.training.pretrained import start_from_imagenet
 from detect.types import ModelRef
 
@@ -76,7 +79,9 @@ def train(
     batches = recipe.batches
     plan = BatchPlan(batches.batch, batches.side, batches.pair_share, recipe.seed, batches.weights)
     stream = BatchStream([(store, crop) for crop in store.crops], pairs, plan)
-    trained = train_network(network, stream, recipe.schedule, work / "loop", device=device, resume=resume)
+    trained = join_companions(
+        train_network(network, stream, recipe.schedule, work / "loop", device=device, resume=resume), recipe
+    )
     scores = score_held_out(trained, recipe, held_out, work / "held_out.jsonl", device=device)
     return export(trained, recipe, training, scores, out or recipe_path.parent, started_from=started_from)
 
@@ -94,12 +99,37 @@ def start_network(network: torch.nn.Module, recipe: ImageRecipe) -> str:
         assert isinstance(network, PatchNet), "only PatchNet has an ImageNet backbone"
         start_from_imagenet(network.backbone)
         return start
-    path = recipe.path.parent / start
+    return load_weights(network, recipe, start)
+
+
+def load_weights(network: torch.nn.Module, recipe: ImageRecipe, name: str) -> str:
+    """Load a weights file that the recipe names and return its SHA-256.
+
+    Raises:
+        ConfigError: The file is missing or holds another architecture.
+    """
+    path = recipe.path.parent / name
     try:
         network.load_state_dict(load_file(str(path)))
     except (OSError, RuntimeError) as error:
-        raise ConfigError(f"recipe {recipe.path}: model.start {path} cannot be used: {error}") from error
+        raise ConfigError(f"recipe {recipe.path}: weights {path} cannot be used: {error}") from error
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def join_companions(trained: torch.nn.Module, recipe: ImageRecipe) -> torch.nn.Module:
+    """Return the network to ship: the trained one, or its ensemble with the recipe's companions.
+
+    Raises:
+        ConfigError: A companion is missing or of another architecture.
+    """
+    if not recipe.model.companions:
+        return trained
+    assert isinstance(trained, PatchNet), "only PatchNet can be averaged with companions"
+    ensemble = PatchEnsemble(1 + len(recipe.model.companions), **recipe.model.options)
+    ensemble.members[0] = trained
+    for place, name in enumerate(recipe.model.companions, start=1):
+        load_weights(ensemble.members[place], recipe, name)
+    return ensemble.eval()
 
 
 def select_items(recipe: ImageRecipe, manifests: Sequence[Path]) -> list[Item]:
@@ -166,7 +196,15 @@ def _stage_pairs(recipe: ImageRecipe, store: CropStore, folder: Path) -> PairSto
     if not vae_folder.is_dir():
         raise ConfigError(f"aligned pairs need the tiny autoencoders at {vae_folder} (recipe: pairs.vae_folder)")
     chosen = select_pair_crops(store, recipe.pairs.count, seed=recipe.seed)
-    return build_pairs(store, chosen, folder, vae_folder=vae_folder, decoders=recipe.pairs.decoders, seed=recipe.seed)
+    decoders: dict[str, Callable[[], torch.nn.Module]] = {
+        name: partial(load_tiny_vae, name, vae_folder) for name in recipe.pairs.decoders
+    }
+    steps = recipe.pairs.homemade_steps
+    for name in recipe.pairs.homemade:
+        decoders[f"homemade-{name}"] = partial(
+            load_homemade, name, store, folder / "homemade", steps=steps, seed=recipe.seed
+        )
+    return build_pairs(store, chosen, folder, decoders=decoders, seed=recipe.seed)
 
 
 def select_pair_crops(store: CropStore, count: int, *, seed: int) -> list[Crop]:
@@ -217,6 +255,10 @@ def score_held_out(
     return scores
 
 
+def _stored(value: torch.Tensor, *, half: bool) -> torch.Tensor:
+    return (value.half() if half and value.is_floating_point() else value).contiguous()
+
+
 def export(
     network: torch.nn.Module,
     recipe: ImageRecipe,
@@ -229,7 +271,8 @@ def export(
     """Write weights and config.json; the card and metrics.json come from the bench."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / WEIGHTS_NAME
-    save_file({key: value.contiguous() for key, value in network.state_dict().items()}, str(weights))
+    half = isinstance(network, PatchEnsemble)  # several networks within the 30 MB of a model
+    save_file({key: _stored(value, half=half) for key, value in network.state_dict().items()}, str(weights))
     sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
     block = fit_calibration(
         scores,
@@ -241,8 +284,9 @@ def export(
         "name": recipe.name,
         "version": recipe.version,
         "kind": "image",
-        "architecture": recipe.model.architecture,
-        "options": dict(recipe.model.options),
+        "architecture": "patch_ensemble" if isinstance(network, PatchEnsemble) else recipe.model.architecture,
+        "options": dict(recipe.model.options)
+        | ({"members": len(network.members)} if isinstance(network, PatchEnsemble) else {}),
         "input": {
             "patch_side": recipe.input.patch_side,
             "max_patches": recipe.input.max_patches,

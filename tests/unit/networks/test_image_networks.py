@@ -13,7 +13,10 @@ from detect.networks.zoo import find_model, list_models
 
 ARCHITECTURES = [
     pytest.param("patch_net", {"front": front}, id=f"patch_net-{front}") for front in ("rgb", "residual", "both")
-] + [pytest.param("residual_net", {"width": 8}, id="residual_net")]
+] + [
+    pytest.param("residual_net", {"width": 8}, id="residual_net"),
+    pytest.param("patch_ensemble", {"members": 2, "front": "rgb"}, id="patch_ensemble"),
+]
 
 
 @pytest.mark.parametrize(("architecture", "options"), ARCHITECTURES)
@@ -26,6 +29,16 @@ def test_logit_is_the_mean_of_its_map(architecture, options):
     assert logits.shape == (2,)
     assert torch.isfinite(logits).all()
     torch.testing.assert_close(maps.mean(dim=(1, 2)), logits, rtol=1e-4, atol=1e-5)
+
+
+def test_an_ensemble_says_the_mean_of_its_members():
+    torch.manual_seed(0)
+    ensemble = create("patch_ensemble", members=2).eval()
+    x = torch.rand(1, 3, 96, 96) * 2 - 1
+    with torch.inference_mode():
+        alone = [member.forward_map(x) for member in ensemble.members]
+        torch.testing.assert_close(ensemble.forward_map(x), (alone[0] + alone[1]) / 2)
+    assert not torch.allclose(alone[0], alone[1])
 
 
 def test_unknown_architecture_is_named():

@@ -1,14 +1,27 @@
 """What the picture net is fed: no label-dependent delivery, aligned pairs, reproducible draws."""
 
+import dataclasses
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
-from detect.training.image.batches import BatchPlan, BatchStream, split_holdout
+from detect.bench.data.item import Item, Label
+from detect.errors import ConfigError
+from detect.networks.image.patch_net import PatchNet
+from detect.training.image.batches import BatchPlan, BatchStream
 from detect.training.image.crops import CROP_SIDE, build_store, cut_crops
+from detect.training.image.homemade import FAMILIES, Homemade, load_homemade
 from detect.training.image.lottery import add_history, deliver, draw_delivery
+from detect.training.image.pairs import build_pairs
+from detect.training.image.recipe import ModelPart, read_recipe
+from detect.training.image.run import join_companions, split_items
+
+RECIPE = Path(__file__).parents[3] / "models" / "image" / "recipe.toml"
 
 
 def textured(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -113,7 +126,55 @@ def test_batches_are_balanced_and_the_same_for_the_same_seed_and_step(store):
     assert not (crops == other).all()
 
 
-def test_held_out_names_never_train(store):
-    train, held = split_holdout([(store, crop) for crop in store.crops], ["dal*", "phone"])
-    assert [crop.name for _, crop in train] == ["camera", "gan"]
-    assert [crop.name for _, crop in held] == ["phone", "dalle2"]
+def test_held_out_names_never_train():
+    names = {"camera": Label.REAL, "phone": Label.REAL, "gan": Label.FAKE, "dalle2": Label.FAKE}
+    items = [Item(name, Path(name), "image", label, name) for name, label in names.items()]
+    train, held = split_items(items, ["dal*", "phone"])
+    assert [item.origin for item in train] == ["camera", "gan"]
+    assert [item.origin for item in held] == ["phone", "dalle2"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_homemade_autoencoder_gives_back_the_picture_at_its_size(family):
+    torch.manual_seed(0)
+    picture = torch.nn.functional.interpolate(torch.rand(1, 3, 8, 8), (64, 96), mode="bilinear")
+    with torch.inference_mode():
+        restored = Homemade(family).eval()(picture)
+    assert restored.shape == picture.shape
+    assert (restored - picture).abs().mean() < 0.15
+
+
+def test_a_homemade_autoencoder_learns_once_and_makes_pairs(store, tmp_path):
+    untrained = load_homemade("tokens", store, tmp_path / "none", steps=0, seed=1)
+    trained = load_homemade("tokens", store, tmp_path / "some", steps=12, seed=1)
+    again = load_homemade("tokens", store, tmp_path / "some", steps=1, seed=2)
+    real = torch.from_numpy(store.pixels(store.crops[0])[:256, :256].copy()).permute(2, 0, 1)[None].float() / 255
+    with torch.inference_mode():
+        errors = [(net(real) - real).abs().mean().item() for net in (untrained, trained, again)]
+    assert errors[1] < errors[0]
+    assert errors[2] == errors[1], "what lies in the folder is taken up, not trained again"
+
+    crops = [crop for crop in store.crops if crop.label == "real"]
+    pairs = build_pairs(store, crops, tmp_path / "pairs", decoders={"homemade-tokens": lambda: trained}, seed=1)
+    assert [pair.decoder for pair in pairs.pairs] == ["homemade-tokens"] * 2
+    halves = pairs.pixels(pairs.pairs[0]).astype(int)
+    assert 0 < np.abs(halves[0] - halves[1]).mean() < 100
+
+
+def test_companions_are_shipped_beside_the_trained_network(tmp_path):
+    torch.manual_seed(0)
+    trained, earlier = PatchNet().eval(), PatchNet().eval()
+    save_file(earlier.state_dict(), str(tmp_path / "earlier.safetensors"))
+    recipe = dataclasses.replace(
+        read_recipe(RECIPE),
+        path=tmp_path / "recipe.toml",
+        model=ModelPart("patch_net", companions=("earlier.safetensors",)),
+    )
+    both = join_companions(trained, recipe)
+    x = torch.rand(1, 3, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(both(x), (trained(x) + earlier(x)) / 2)
+    assert join_companions(trained, dataclasses.replace(recipe, model=ModelPart("patch_net"))) is trained
+    missing = dataclasses.replace(recipe, model=ModelPart("patch_net", companions=("none.safetensors",)))
+    with pytest.raises(ConfigError, match=r"none\.safetensors"):
+        join_companions(trained, missing)
