@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from detect.errors import MissingExtraError
+from detect.errors import ConfigError, MissingExtraError
+from detect.networks.zoo import ModelFolder
 
 # published name -> timm name; blocks are numbered flat in the file, by (stage, index) in timm
 _STEM = {"_conv_stem": "conv_stem", "_bn0": "bn1", "_conv_head": "conv_head", "_bn1": "bn2"}
@@ -65,3 +67,18 @@ def start_from_imagenet(backbone: nn.Module) -> None:
     if own.shape[1] == 2 * stem.shape[1]:
         state["conv_stem.weight"] = torch.cat((stem, stem), dim=1) / 2
     backbone.load_state_dict(state)
+
+
+def take_stages(network: nn.Module, folder: ModelFolder) -> None:
+    """Load the stages of a trained patch net into a network that has its first ones; the network's head stays.
+
+    Raises:
+        ConfigError: That model has no such stages.
+    """
+    given, own = load_file(str(folder.weights)), network.state_dict()
+    wanted = [key for key in own if not key.startswith("head.")]
+    for prefix in ("backbone.", "members.0.backbone."):
+        if all(given.get(prefix + key) is not None and given[prefix + key].shape == own[key].shape for key in wanted):
+            network.load_state_dict({**own, **{key: given[prefix + key] for key in wanted}})
+            return
+    raise ConfigError(f"model {folder.name!r} lacks the stages that {type(network).__name__} starts from")

@@ -13,14 +13,13 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from detect.networks.image.statistics_net import FLOOR, channels_of
+
 HALF_WIDTH, HALF_HEIGHT = 0.36, 0.45
 """Half axes of the ellipse that stands for the face, in units of the larger side of its box."""
 
 INSIDE, OUTLINE, AROUND = (0.0, 0.95), (0.8, 1.25), (1.15, 9.0)
 """Least and largest radius of each region, in units of that ellipse."""
-
-FLOOR = 0.02
-"""Added to a deviation before its logarithm, so that a flat region does not outweigh all else."""
 
 STAGES = 3
 """Stages of the backbone that are looked at, the second to the fourth (strides 4, 8, 16)."""
@@ -41,7 +40,7 @@ class RegionNet(nn.Module):
         self.conv_stem: nn.Module = whole.conv_stem  # type: ignore[assignment]
         self.bn1: nn.Module = whole.bn1  # type: ignore[assignment]
         self.blocks = nn.Sequential(*list(whole.blocks)[: STAGES + 1])  # type: ignore[arg-type]
-        self.head = nn.Linear(6 * sum(_channels_of(stage) for stage in self.blocks[1:]), 1)
+        self.head = nn.Linear(6 * sum(channels_of(stage) for stage in self.blocks[1:]), 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return one logit a face, (N,)."""
@@ -61,11 +60,6 @@ class RegionNet(nn.Module):
             if number:
                 rows.append(_by_region(x, self.margin))
         return torch.cat(rows, dim=1)
-
-
-def _channels_of(stage: nn.Module) -> int:
-    """Return the channels that leave a stage: those of its last batch norm."""
-    return [module.num_features for module in stage.modules() if isinstance(module, nn.BatchNorm2d)][-1]
 
 
 def _by_region(x: Tensor, margin: float) -> Tensor:

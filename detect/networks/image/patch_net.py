@@ -137,12 +137,14 @@ def create(architecture: str, **options: Any) -> nn.Module:
         ValueError: Unknown architecture.
     """
     from detect.networks.face.region_net import RegionNet
+    from detect.networks.image.statistics_net import StatisticsNet
 
     builders: dict[str, type[nn.Module]] = {
         "patch_net": PatchNet,
         "patch_ensemble": PatchEnsemble,
         "residual_net": ResidualNet,
         "region_net": RegionNet,
+        "statistics_net": StatisticsNet,
     }
     if architecture not in builders:
         raise ValueError(f"unknown image architecture {architecture!r}; known: {', '.join(builders)}")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from detect.errors import ConfigError
 from detect.networks.face.align import LARGEST_FACE
@@ -27,6 +27,7 @@ from detect.training.face.recipe import FaceRecipe, read_recipe
 from detect.training.face.trial import Table, choose, fit_all, measure
 from detect.training.image.calibration import HeldOutScore, fit_calibration, summarise
 from detect.training.image.tinyvae import LATENT_CHANNELS, load_tiny_vae
+from detect.training.pretrained import take_stages
 
 log = logging.getLogger(__name__)
 
@@ -92,12 +93,7 @@ def start_network(recipe: FaceRecipe) -> RegionNet:
         raise ConfigError(
             f"recipe {recipe.path}: faces need architecture region_net, not {recipe.model.architecture!r}"
         )
-    given = load_file(str(find_model(recipe.model.start).weights))
-    own = network.state_dict()
-    taken = {key: given[f"backbone.{key}"] for key in own if not key.startswith("head.") and f"backbone.{key}" in given}
-    if len(taken) + 2 != len(own):
-        raise ConfigError(f"recipe {recipe.path}: model {recipe.model.start!r} has no such first stages")
-    network.load_state_dict({**own, **taken})
+    take_stages(network, find_model(recipe.model.start))
     return network.eval()
 
 

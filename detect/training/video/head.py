@@ -1,11 +1,8 @@
-"""Fit the last layer of a patch net for frames of clips, on features of crops that went through video encoders.
+"""Fit the linear layer for frames of clips, on statistics of crops that went through video encoders.
 
-Why only the last layer: some fifteen sources of real clips are too few to teach a whole network what cameras do, and
-what the picture model learnt on thousands of pictures holds for frames once they are weighed anew. It also makes the
-fit a matter of minutes when the picture model's weights change.
-
-The new head is the picture model's own head, scaled, plus a correction kept small by a ridge penalty, whose strength is
-chosen by leaving out whole generators and sources.
+Why only a linear layer: some fifteen sources of real clips are too few to teach a whole network what cameras do. Why
+Fisher's discriminant: its scatter weighs every generator and source by the root of its share, and its ridge, chosen by
+leaving out whole generators and sources, keeps directions out that only a few of them show.
 """
 
 from __future__ import annotations
@@ -13,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,8 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from detect.networks.image.patch_net import PatchNet
+from detect.networks.graphs import OPSET, open_session
+from detect.networks.image.statistics_net import StatisticsNet
 from detect.training.video.batches import FrameStream
 from detect.types import UInt8Array
 
@@ -30,10 +29,13 @@ log = logging.getLogger(__name__)
 
 Float64Array = npt.NDArray[np.float64]
 
-STRENGTHS = (0.0, 3e-4, 1e-3, 3e-3)
-"""Inverse ridge penalties tried for the correction; 0 keeps the picture model's head and only rescales it."""
+RIDGES = (0.3, 1.0, 3.0, 10.0)
+"""Ridges tried, in units of the mean diagonal of the scatter."""
 
-FOLDS = 5
+SPREAD = 2.0
+"""Distance of the two labels' means in logits, so that they lie in the range that other models' logits have."""
+
+FOLDS = 6
 
 
 @dataclass(frozen=True)
@@ -68,106 +70,92 @@ def draw_crops(stream: FrameStream, folder: Path, *, count: int) -> DrawnCrops:
     return DrawnCrops(np.load(pixels_file, mmap_mode="r"), np.array(facts["labels"], bool), tuple(facts["names"]))
 
 
-def features_of(network: PatchNet, crops: UInt8Array) -> Float64Array:
-    """Return the mean feature of every crop, (N, channels), through ONNX Runtime."""
-    import onnxruntime
+def features_of(network: StatisticsNet, crops: UInt8Array) -> Float64Array:
+    """Return the statistics of every crop, (N, F), through ONNX Runtime."""
 
-    class Mean(nn.Module):
+    class Statistics(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.net = network.eval()
 
         def forward(self, patches: torch.Tensor) -> torch.Tensor:
-            return self.net._features(patches).mean(dim=(2, 3))
+            return self.net.statistics(patches)
 
     sink = io.BytesIO()
     side = crops.shape[1]
-    torch.onnx.export(
-        Mean(),
-        (torch.zeros(1, 3, side, side),),
-        sink,  # type: ignore[arg-type]
-        dynamo=False,
-        opset_version=17,
-        input_names=["patches"],
-        output_names=["features"],
-        dynamic_axes={"patches": {0: "n"}, "features": {0: "n"}},
-    )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session: Any = onnxruntime.InferenceSession(sink.getvalue(), options, providers=["CPUExecutionProvider"])
-    rows = []
-    for start in range(0, len(crops), 4):
-        block = crops[start : start + 4].astype(np.float32).transpose(0, 3, 1, 2) / 127.5 - 1
-        rows.append(session.run(None, {"patches": np.ascontiguousarray(block, np.float32)})[0])
-    return np.concatenate(rows).astype(np.float64)
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer warns of every shape that it meets
+        torch.onnx.export(
+            Statistics(),
+            (torch.zeros(1, 3, side, side),),
+            sink,  # type: ignore[arg-type]
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["patches"],
+            output_names=["features"],
+        )
+    session: Any = open_session(sink.getvalue(), threads=1)
+    rows = [
+        session.run(None, {"patches": crop[None].transpose(0, 3, 1, 2).astype(np.float32, order="C") / 127.5 - 1})[0][0]
+        for crop in crops
+    ]
+    return np.stack(rows).astype(np.float64)
 
 
-def fit_head(network: PatchNet, crops: DrawnCrops, *, seed: int, kept: Path) -> dict[str, Any]:
-    """Replace the head of the network in place and return what was chosen, JSON-ready; `kept` holds the features."""
+def fit_head(network: StatisticsNet, crops: DrawnCrops, *, seed: int, kept: Path) -> dict[str, Any]:
+    """Write the head of the network in place and return what was chosen, JSON-ready; `kept` holds the features."""
     if not kept.exists():
         np.save(kept, features_of(network, crops.pixels).astype(np.float32))
     features = np.load(kept).astype(np.float64)
-    weight = network.head.weight.detach().numpy()[0].astype(np.float64)
-    bias = float(network.head.bias.detach().numpy()[0])
-    before = features @ weight + bias
-    tried = {strength: cross_validate(features, before, crops, strength, seed=seed) for strength in STRENGTHS}
-    best = max(tried, key=lambda strength: tried[strength])
-    scale, correction, offset = solve(features, before, crops, best, chosen=np.ones(len(before), bool))
+    tried = {ridge: cross_validate(features, crops, ridge, seed=seed) for ridge in RIDGES}
+    best = max(tried, key=lambda ridge: tried[ridge])
+    weights, offset = solve(features, crops, best, chosen=np.ones(len(features), bool))
     with torch.no_grad():
-        network.head.weight[0] = torch.from_numpy(scale * weight + correction)
-        network.head.bias[0] = scale * bias + offset
+        network.head.weight[0] = torch.from_numpy(weights)
+        network.head.bias[0] = offset
     return {
-        "crops": len(before),
-        "auc_picture_head": round(auc(before, crops), 4),
-        "auc_left_out": {f"{strength:g}": round(value, 4) for strength, value in tried.items()},
+        "crops": len(features),
+        "auc_left_out": {f"{ridge:g}": round(value, 4) for ridge, value in tried.items()},
         "chosen": best,
-        "scale": round(scale, 4),
     }
 
 
-def cross_validate(
-    features: Float64Array, before: Float64Array, crops: DrawnCrops, strength: float, *, seed: int
-) -> float:
-    """Return the mean AUC on frames of clips whose generators and sources the fit did not see."""
-    names = sorted(set(crops.names))
+def cross_validate(features: Float64Array, crops: DrawnCrops, ridge: float, *, seed: int) -> float:
+    """Return the AUC on frames of clips whose generators and sources the fit did not see."""
+    names = np.array(crops.names)
     rng = np.random.default_rng(seed)
     fold_of = {
         name: number % FOLDS
         for label in (False, True)
-        for number, name in enumerate(rng.permutation([n for n in names if _label_of(n, crops) == label]).tolist())
+        for number, name in enumerate(rng.permutation(sorted(set(names[crops.labels == label].tolist()))).tolist())
     }
     fold = np.array([fold_of[name] for name in crops.names])
     of_clips = np.array([name.startswith("clip:") for name in crops.names])
-    values = []
+    logits = np.zeros(len(names))
     for number in range(FOLDS):
-        inside = (fold == number) & of_clips
-        if len(set(crops.labels[inside].tolist())) < 2:
-            continue
-        scale, correction, offset = solve(features, before, crops, strength, chosen=fold != number)
-        logits = scale * before + features @ correction + offset
-        values.append(auc(logits, crops, chosen=inside))
-    return float(np.mean(values))
+        weights, offset = solve(features, crops, ridge, chosen=fold != number)
+        logits[fold == number] = features[fold == number] @ weights + offset
+    return auc(logits, crops, chosen=of_clips)
 
 
 def solve(
-    features: Float64Array, before: Float64Array, crops: DrawnCrops, strength: float, *, chosen: npt.NDArray[np.bool_]
-) -> tuple[float, Float64Array, float]:
-    """Return (scale of the old logit, correction per channel, offset) of a ridge logistic regression."""
-    from sklearn.linear_model import LogisticRegression
-
-    middle, spread = features[chosen].mean(axis=0), features[chosen].std(axis=0) + 1e-6
-    old_middle, old_spread = float(before[chosen].mean()), float(before[chosen].std() + 1e-6)
-    # The old logit is hardly penalised (a column of weight 100), its correction by `strength`.
-    old = 100.0 * (before - old_middle) / old_spread
-    columns = [old[:, None]] if strength == 0 else [old[:, None], (features - middle) / spread]
-    table = np.concatenate(columns, axis=1)
-    model = LogisticRegression(C=strength or 1.0, max_iter=300)
-    model.fit(table[chosen], crops.labels[chosen], sample_weight=name_weights(crops, chosen)[chosen])
-    scale = float(model.coef_[0, 0]) * 100.0 / old_spread
-    correction = np.zeros(features.shape[1]) if strength == 0 else model.coef_[0, 1:] / spread
-    offset = float(model.intercept_[0]) - scale * old_middle - float(correction @ middle) * (strength != 0)
-    return scale, correction, offset
+    features: Float64Array, crops: DrawnCrops, ridge: float, *, chosen: npt.NDArray[np.bool_]
+) -> tuple[Float64Array, float]:
+    """Return (weights, offset) of the discriminant: the middle between the labels has logit 0."""
+    shares = name_weights(crops, chosen)
+    spread = features[chosen].std(axis=0) + 1e-6
+    rows = features / spread
+    means, scatter = [], np.zeros((rows.shape[1], rows.shape[1]))
+    for label in (False, True):
+        inside = chosen & (crops.labels == label)
+        weight = shares[inside] / shares[inside].sum()
+        means.append(weight @ rows[inside])
+        centred = rows[inside] - means[-1]
+        scatter += (centred * weight[:, None]).T @ centred / 2
+    scatter[np.diag_indices_from(scatter)] += ridge * np.trace(scatter) / len(scatter)
+    direction = np.linalg.solve(scatter, means[1] - means[0])
+    direction *= SPREAD / float((means[1] - means[0]) @ direction)
+    return direction / spread, -float((means[0] + means[1]) @ direction) / 2
 
 
 def name_weights(crops: DrawnCrops, chosen: npt.NDArray[np.bool_]) -> Float64Array:
@@ -190,7 +178,3 @@ def auc(logits: Float64Array, crops: DrawnCrops, *, chosen: npt.NDArray[np.bool_
 
     inside = np.ones(len(logits), bool) if chosen is None else chosen
     return float(roc_auc_score(crops.labels[inside], logits[inside], sample_weight=name_weights(crops, inside)[inside]))
-
-
-def _label_of(name: str, crops: DrawnCrops) -> bool:
-    return bool(crops.labels[crops.names.index(name)])

@@ -41,14 +41,14 @@ class VideoBatches:
 
 @dataclass(frozen=True)
 class VideoModel:
-    """The network: `start` names the model folder whose architecture and weights it takes over, all but the head."""
+    """The network: `start` names the model folder of a patch net whose stages it takes over."""
 
     start: str = "image"
 
 
 @dataclass(frozen=True)
 class HeadPart:
-    """How many crops the head is fitted on; 0 keeps the head that `start` has and only calibrates it."""
+    """How many crops the head is fitted on."""
 
     crops: int = 8000
 

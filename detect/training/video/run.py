@@ -22,14 +22,15 @@ from detect.evidence.frames import FrameExaminer
 from detect.evidence.pooling import ContrastTable
 from detect.fusion import Calibration, ThresholdRow
 from detect.networks.image.onnx_runner import OnnxRunner, export_graph
-from detect.networks.image.patch_net import PatchNet
 from detect.networks.image.patch_scorer import PatchScorer
-from detect.networks.image.torch_runner import TorchRunner, load_network
+from detect.networks.image.statistics_net import StatisticsNet
+from detect.networks.image.torch_runner import TorchRunner
 from detect.networks.zoo import WEIGHTS_NAME, ModelFolder, find_model
 from detect.training.image.calibration import summarise
 from detect.training.image.crops import CropStore
 from detect.training.image.pairs import PairStore
 from detect.training.image.run import data_hash
+from detect.training.pretrained import take_stages
 from detect.training.video.batches import FramePlan, FrameStream
 from detect.training.video.calibrate import ClipScores, deliver_clips, fit, held_out_scores, save_scores, score_clips
 from detect.training.video.head import draw_crops, fit_head
@@ -72,16 +73,14 @@ def train(
     training, held_out = split_items(select_items(recipe, manifests), recipe)
     log.info("%d clips train, %d calibrate", len(training), len(held_out))
     start = find_model(recipe.model.start)
-    network = load_network(start)
-    assert isinstance(network, PatchNet), "the head of another network would need a fit of its own"
-    chosen: dict[str, Any] = {}
-    if recipe.head.crops:
-        if not resume:
-            for old in [work / "drawn.json", *work.glob("features-*.npy")]:
-                old.unlink(missing_ok=True)
-        crops = draw_crops(build_stream(recipe, training, work), work, count=recipe.head.crops)
-        chosen = fit_head(network, crops, seed=recipe.seed, kept=work / f"features-{start.ref.sha256[:16]}.npy")
-        log.info("head: %s", chosen)
+    network = StatisticsNet(start.config["options"]["backbone"])
+    take_stages(network, start)
+    if not resume:
+        for old in [work / "drawn.json", *work.glob("features-*.npy")]:
+            old.unlink(missing_ok=True)
+    crops = draw_crops(build_stream(recipe, training, work), work, count=recipe.head.crops)
+    chosen = fit_head(network, crops, seed=recipe.seed, kept=work / f"features-{start.ref.sha256[:16]}.npy")
+    log.info("head: %s", chosen)
     clips = deliver_clips(
         held_out,
         work / "held_out",
@@ -181,8 +180,8 @@ def export(
         "name": recipe.name,
         "version": recipe.version,
         "kind": "video",
-        "architecture": start.config["architecture"],
-        "options": dict(start.config.get("options", {})),
+        "architecture": "statistics_net",
+        "options": {"backbone": start.config["options"]["backbone"]},
         "input": {
             "patch_side": recipe.input.patch_side,
             "max_patches": recipe.input.max_patches,

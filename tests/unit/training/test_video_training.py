@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from detect.networks.image.statistics_net import StatisticsNet
 from detect.training.video.calibrate import ClipFrames, ClipScores, authentic_chains, fit, fit_frames
 from detect.training.video.codec import CODECS, Coding, recode
-from detect.training.video.head import DrawnCrops, auc, cross_validate, solve
+from detect.training.video.head import RIDGES, SPREAD, DrawnCrops, cross_validate, fit_head, solve
 from detect.training.video.store import BORDER, cut_border
 from tests.unit.media.clips import picture
 
@@ -34,36 +36,46 @@ def test_borders_go_on_each_side_and_insets_at_the_lower_left():
     assert cut_border(pixels, "FLOAT").shape == (round(0.75 * 200) - 26, 87 - 25, 3)
 
 
-def drawn(seed: int = 0, *, signal: float = 1.2) -> tuple[np.ndarray, np.ndarray, DrawnCrops]:
-    """Features of which one channel tells the labels apart and the old logit knows nothing."""
+def drawn(seed: int = 0, *, signal: float = 1.2) -> tuple[np.ndarray, DrawnCrops]:
+    """Features of which one channel tells the labels apart and another the names."""
     rng = np.random.default_rng(seed)
     count = 400
     labels = np.arange(count) % 2 == 1
     features = rng.normal(0, 1, (count, 12))
     features[:, 3] += signal * labels
+    features[:, 7] += 3.0 * (np.arange(count) % 8)
     names = tuple(f"clip:{'fake' if label else 'real'}{number % 8}" for number, label in enumerate(labels))
-    return features, rng.normal(0, 1, count), DrawnCrops(np.zeros((count, 1, 1, 3), np.uint8), labels, names)
+    return features, DrawnCrops(np.zeros((count, 1, 1, 3), np.uint8), labels, names)
 
 
-def test_a_correction_finds_what_the_old_head_misses():
-    features, before, crops = drawn()
-    kept, corrected = (cross_validate(features, before, crops, strength, seed=1) for strength in (0.0, 1e-2))
-    assert kept < 0.62 < 0.7 < corrected
+def test_a_fit_tells_unseen_makers_apart_by_what_all_makers_share():
+    features, crops = drawn(signal=2.5)
+    assert cross_validate(features, crops, 1.0, seed=1) > 0.75
 
 
-def test_a_fit_is_the_linear_head_that_it_returns():
-    features, before, crops = drawn()
-    everything = np.ones(len(before), bool)
-    scale, correction, offset = solve(features, before, crops, 1e-2, chosen=everything)
-    logits = scale * before + features @ correction + offset
-    assert auc(logits, crops) > 0.7
-    assert abs(float(np.mean(logits[crops.labels])) + float(np.mean(logits[~crops.labels]))) < 0.5
+def test_a_fit_lies_between_the_labels_and_leaves_what_only_names_differ_in():
+    features, crops = drawn(signal=2.0)
+    weights, offset = solve(features, crops, 1e-3, chosen=np.ones(len(features), bool))
+    logits = features @ weights + offset
+    middles = [float(logits[crops.labels == label].mean()) for label in (True, False)]
+    assert abs(sum(middles)) < 0.2 and middles[0] - middles[1] == pytest.approx(SPREAD, abs=0.2)
+    assert abs(weights[7]) < 0.2 * weights[3]
 
 
-def test_strength_zero_keeps_the_old_head_up_to_scale():
-    features, before, crops = drawn()
-    scale, correction, _ = solve(features, before, crops, 0.0, chosen=np.ones(len(before), bool))
-    assert not correction.any() and np.isfinite(scale)
+def test_the_head_that_is_written_gives_the_scores_of_the_fit(tmp_path):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 255, (24, 64, 64, 3), dtype=np.uint8)
+    pixels[1::2] = pixels[1::2] // 8 + 100
+    names = tuple(f"clip:{'fake' if number % 2 else 'real'}{number % 6}" for number in range(24))
+    crops = DrawnCrops(pixels, np.arange(24) % 2 == 1, names)
+    network = StatisticsNet().eval()
+    chosen = fit_head(network, crops, seed=1, kept=tmp_path / "features.npy")
+    assert chosen["chosen"] in RIDGES and chosen["auc_left_out"]["1"] > 0.9
+    batch = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+    with torch.inference_mode():
+        logits, cells = network(batch), network.forward_map(batch)
+    assert float(logits[1::2].min()) > float(logits[::2].max())
+    assert cells.shape == (24, 1, 1) and cells[:, 0, 0] == pytest.approx(logits)
 
 
 @pytest.fixture(scope="module")
