@@ -26,6 +26,7 @@ def clip_models(tiny_models: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         path = folder / name / "config.json"
         config = json.loads(path.read_text())
         config["name"] = config["kind"] = name
+        config["input"]["margin"] = 1.25
         config["calibration"]["frame"] = {"slope": 1.0, "intercept": 0.0, "cap": 3.0}
         config["calibration"]["contrast"] = [{"clarity": 5.0, "llr": 1.0}, {"clarity": 8.0, "llr": 3.0}]
         path.write_text(json.dumps(config))
