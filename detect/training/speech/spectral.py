@@ -65,7 +65,7 @@ def train_spectral(
         wave = np.stack([_shift(samples[chosen[i]], rng) for i in picked]).astype(np.float32) / 32767
         pictures = mask(log_spectrogram(torch.from_numpy(wave).to(device)), rng)
         targets = torch.from_numpy(labels[picked]).to(device) * (1 - 2 * plan.smoothing) + plan.smoothing
-        with torch.autocast(device, torch.bfloat16):
+        with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
             logits = net(pictures.contiguous(memory_format=torch.channels_last))
         loss = nn.functional.binary_cross_entropy_with_logits(logits.float(), targets)
         optimiser.zero_grad(set_to_none=True)
