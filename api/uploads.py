@@ -16,7 +16,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
-from api.jobs.store import Replay
+from api.jobs.records import Replay
 from api.problems import ProblemError
 from api.schemas import UrlRequest
 from detect.media.source import display_name

@@ -37,7 +37,8 @@ import api.server
 import detect.evidence.image
 import detect.networks.image.onnx_runner
 import detect.networks.image.patch_net  # noqa: F401
-from api.jobs.store import JobStore, Turn
+from api.jobs.records import Turn
+from api.jobs.store import JobStore
 from api.settings import Settings
 from detect.types import Report, Verdict
 

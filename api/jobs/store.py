@@ -8,97 +8,38 @@ lost its lease and comes back cannot end the job a second time.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import CursorResult, delete, func, or_, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, defer
 
 from api.database import Analysis, Batch, Database, Delivery, Idempotency, new_id
+from api.jobs.reading import JobReader, count_unfinished
+from api.jobs.records import LOST, IdempotencyConflictError, NewJob, Outcome, QueueFullError, Replay, Turn
+from api.jobs.rows import (
+    announce,
+    copy_row,
+    ending,
+    is_free,
+    is_hit,
+    known_report,
+    rename_report,
+    update_held,
+    write_columns,
+)
 from api.settings import Settings
-from detect.serialize import report_to_dict
-from detect.types import Report
 
 T = TypeVar("T")
-UNFINISHED = ("queued", "running")
-FINISHED = ("succeeded", "failed", "expired")
-STATUSES = UNFINISHED + FINISHED
 
 
-class QueueFullError(Exception):
-    """As many unfinished jobs as `max_queue` allows."""
-
-
-class IdempotencyConflictError(Exception):
-    """The same `Idempotency-Key` came with another request."""
-
-
-@dataclass(frozen=True)
-class NewJob:
-    """What a call asks for: a stored file, or a URL to fetch."""
-
-    owner: str
-    id: str = field(default_factory=lambda: new_id("an"))
-    name: str = ""
-    blob: str | None = None
-    sha256: str | None = None
-    size: int | None = None
-    source_url: str | None = None
-    webhook_url: str | None = None
-    zero_retention: bool = False
-    batch_line: int | None = None
-
-
-@dataclass(frozen=True)
-class Replay:
-    """How a call can be recognised when it comes again."""
-
-    key: str
-    request_hash: str
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a job ended: a report, or a code with a sentence for the caller."""
-
-    report: dict[str, Any] | None = None
-    error_code: str | None = None
-    error_detail: str | None = None
-
-    @classmethod
-    def of(cls, report: Report) -> Outcome:
-        """Return the outcome that a Report means: an error Report is a failed job."""
-        if report.error is not None:
-            return cls(error_code=report.error.code, error_detail=report.error.message)
-        return cls(report=report_to_dict(report))
-
-
-@dataclass(frozen=True)
-class Turn:
-    """What one transaction of a worker did.
-
-    Attributes:
-        ended: For each job that was to end, the ended row; None when another worker has taken it over.
-        claimed: Jobs leased now, oldest first.
-        lost: Jobs that have lost too many workers, ended as failed.
-    """
-
-    ended: tuple[Analysis | None, ...] = ()
-    claimed: Sequence[Analysis] = ()
-    lost: Sequence[Analysis] = ()
-
-
-class JobStore:
+class JobStore(JobReader):
     """All that happens to analyses; every method is one short transaction."""
 
     def __init__(self, database: Database, settings: Settings, fingerprint: str) -> None:
-        self.database = database
-        self.settings = settings
+        super().__init__(database, settings)
         self.fingerprint = fingerprint
-
-    # ---------------------------------------------------------------- submitting
 
     def submit(self, job: NewJob, replay: Replay | None = None, *, worker: str | None = None) -> tuple[Analysis, bool]:
         """Accept one job; a known result for the same bytes and pipeline ends it at once.
@@ -163,14 +104,14 @@ class JobStore:
         """Add one job; a known result ends it at once, otherwise there must be room for it."""
         now = time.time()
         row = self._row(job, now)
-        if not row.zero_retention and (known := self._known_report(session, job)) is not None:
-            ending = self._ending(row, Outcome(report=_renamed(known, job.name)), now, is_cached=True)
-            _write(row, ending)
-            self._announce(session, row, now)
+        if not row.zero_retention and (known := self._known_report(session, job.owner, job.sha256)) is not None:
+            columns = ending(row, Outcome(report=rename_report(known, job.name)), now, self.settings, is_cached=True)
+            write_columns(row, columns)
+            announce(session, row, now)
         else:
             self._check_room(session, 1)
             if worker is not None:
-                _write(row, {**self._lease(worker, now), "attempts": 1, "started_at": now})
+                write_columns(row, {**self._lease(worker, now), "attempts": 1, "started_at": now})
         session.add(row)
         return row
 
@@ -199,28 +140,12 @@ class JobStore:
             attempts=0,
         )
 
-    def _known_report(self, session: Session, job: NewJob) -> dict[str, Any] | None:
-        """Return the report of the same bytes under the same pipeline, of the same owner: nobody learns of others."""
-        if job.sha256 is None:
-            return None
-        return session.scalar(
-            select(Analysis.report)
-            .where(
-                Analysis.sha256 == job.sha256,
-                Analysis.fingerprint == self.fingerprint,
-                Analysis.owner == job.owner,
-                Analysis.status == "succeeded",
-                Analysis.zero_retention.is_(False),
-            )
-            .limit(1)
-        )
+    def _known_report(self, session: Session, owner: str, sha256: str | None) -> dict[str, Any] | None:
+        return known_report(session, owner=owner, sha256=sha256, fingerprint=self.fingerprint)
 
     def _check_room(self, session: Session, more: int) -> None:
-        if self._unfinished(session) + more > self.settings.max_queue:
+        if count_unfinished(session) + more > self.settings.max_queue:
             raise QueueFullError
-
-    def _unfinished(self, session: Session) -> int:
-        return session.scalar(select(func.count()).where(Analysis.status.in_(UNFINISHED))) or 0
 
     def _replayed(self, session: Session, owner: str, replay: Replay) -> str | None:
         row = session.get(Idempotency, (owner, replay.key))
@@ -244,71 +169,6 @@ class JobStore:
                 created_at=time.time(),
             )
         )
-
-    # ---------------------------------------------------------------- reading
-
-    def get(self, job_id: str, owner: str | None) -> Analysis | None:
-        """Return one analysis of that owner; owner None = of anybody."""
-        with self.database.read() as session:
-            row = session.get(Analysis, job_id)
-        return row if row is not None and owner in (None, row.owner) else None
-
-    def page(self, owner: str | None, *, before: str | None, limit: int, status: str | None) -> list[Analysis]:
-        """Return up to `limit` analyses without their reports, newest first, older than the id `before`."""
-        query = select(Analysis).options(defer(Analysis.report)).order_by(Analysis.id.desc()).limit(limit)
-        if owner is not None:
-            query = query.where(Analysis.owner == owner)
-        if before is not None:
-            query = query.where(Analysis.id < before)
-        if status is not None:
-            query = query.where(Analysis.status == status)
-        with self.database.read() as session:
-            return list(session.scalars(query))
-
-    def batch(self, batch_id: str, owner: str | None) -> tuple[Batch, dict[str, int]] | None:
-        """Return a batch with the number of its analyses by status."""
-        with self.database.read() as session:
-            batch = session.get(Batch, batch_id)
-            if batch is None or owner not in (None, batch.owner):
-                return None
-            rows = session.execute(
-                select(Analysis.status, func.count()).where(Analysis.batch_id == batch_id).group_by(Analysis.status)
-            )
-            return batch, {str(status): int(count) for status, count in rows}
-
-    def batch_rows(self, batch_id: str, *, after_line: int, limit: int) -> list[Analysis]:
-        """Return the analyses of a batch in the order of its lines, from the line after `after_line` on."""
-        with self.database.read() as session:
-            return list(
-                session.scalars(
-                    select(Analysis)
-                    .where(Analysis.batch_id == batch_id, Analysis.batch_line > after_line)
-                    .order_by(Analysis.batch_line)
-                    .limit(limit)
-                )
-            )
-
-    def finished(self, ids: Iterable[str]) -> list[str]:
-        """Return those of the ids that ended or are gone."""
-        wanted = list(ids)
-        with self.database.read() as session:
-            waiting = set(
-                session.scalars(select(Analysis.id).where(Analysis.id.in_(wanted), Analysis.status.in_(UNFINISHED)))
-            )
-        return [item for item in wanted if item not in waiting]
-
-    def has_room(self) -> bool:
-        """Say whether another job would be taken."""
-        with self.database.read() as session:
-            return self._unfinished(session) < self.settings.max_queue
-
-    def depth(self) -> dict[str, int]:
-        """Return the number of analyses by status."""
-        with self.database.read() as session:
-            rows = session.execute(select(Analysis.status, func.count()).group_by(Analysis.status))
-            return {str(status): int(count) for status, count in rows}
-
-    # ---------------------------------------------------------------- working
 
     def claim(self, worker: str, *, stage: str, limit: int = 1) -> Sequence[Analysis]:
         """Lease the oldest jobs that wait, or whose worker fell silent; at most `limit`, oldest first.
@@ -337,18 +197,18 @@ class JobStore:
             rows = [self._finish(session, job, outcome, now) for job, outcome in ended]
             taken = self._take(session, worker, stage, limit, now) if limit > 0 else []
             lost = [row for row in taken if row.attempts > self.settings.max_attempts]
-            gone = [self._finish(session, row, _LOST, now) for row in lost]
+            gone = [self._finish(session, row, LOST, now) for row in lost]
             claimed = [row for row in taken if row not in lost]
         return Turn(tuple(rows), claimed, [row for row in gone if row is not None])
 
     def _is_waiting(self, stage: str) -> bool:
         with self.database.read() as session:
-            return session.scalar(select(Analysis.id).where(*_free(stage, time.time())).limit(1)) is not None
+            return session.scalar(select(Analysis.id).where(*is_free(stage, time.time())).limit(1)) is not None
 
     def _take(self, session: Session, worker: str, stage: str, limit: int, now: float) -> list[Analysis]:
         oldest = session.scalars(
             select(Analysis.id)
-            .where(*_free(stage, now))
+            .where(*is_free(stage, now))
             .order_by(Analysis.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -367,12 +227,6 @@ class JobStore:
             .execution_options(synchronize_session=False)
         )
         return sorted(rows, key=lambda row: row.id)
-
-    def backlog(self, stage: str, *, most: int) -> int:
-        """Return how many jobs wait in a stage, counting no further than `most`."""
-        waiting = select(Analysis.id).where(Analysis.status == "queued", Analysis.stage == stage).limit(most)
-        with self.database.read() as session:
-            return session.scalar(select(func.count()).select_from(waiting.subquery())) or 0
 
     def heartbeat(self, worker: str, job_ids: Sequence[str]) -> None:
         """Renew the leases of those jobs, as far as the worker still holds them."""
@@ -405,8 +259,7 @@ class JobStore:
         """
         now = time.time()
         with self.database.write() as session:
-            fetched = NewJob(owner=job.owner, sha256=sha256)
-            known = None if job.zero_retention else self._known_report(session, fetched)
+            known = None if job.zero_retention else self._known_report(session, job.owner, sha256)
             values: dict[str, Any] = {
                 "blob": blob,
                 "sha256": sha256,
@@ -420,57 +273,21 @@ class JobStore:
                 "status": "queued",
             }
             if known is not None:
-                report = _renamed(known, values["name"])
-                values |= self._ending(job, Outcome(report=report), now, is_cached=True)
-            if not _is_hit(session.execute(_held(job).values(**values))):
+                report = rename_report(known, values["name"])
+                values |= ending(job, Outcome(report=report), now, self.settings, is_cached=True)
+            if not is_hit(session.execute(update_held(job).values(**values))):
                 return False
             if known is not None:
-                self._announce(session, job, now)
+                announce(session, job, now)
             return True
 
     def _finish(self, session: Session, job: Analysis, outcome: Outcome, now: float) -> Analysis | None:
         """Write how a job ended, and the webhook message with it in the same transaction."""
-        ending = self._ending(job, outcome, now)
-        if not _is_hit(session.execute(_held(job).values(**ending))):
+        columns = ending(job, outcome, now, self.settings)
+        if not is_hit(session.execute(update_held(job).values(**columns))):
             return None
-        self._announce(session, job, now)
-        return _copy(job, ending)  # others may be looking at `job`, and this is not committed yet
-
-    def _ending(self, job: Analysis, outcome: Outcome, now: float, *, is_cached: bool = False) -> dict[str, Any]:
-        """Return the columns of a job that has ended so."""
-        report, settings = outcome.report, self.settings
-        return {
-            "status": "failed" if report is None else "succeeded",
-            "report": report,
-            "verdict": None if report is None else str(report["verdict"]),
-            "authenticity": None if report is None else report["authenticity"],
-            "error_code": outcome.error_code,
-            "error_detail": outcome.error_detail,
-            "finished_at": now,
-            "results_until": now
-            + (settings.zero_retention_result_s if job.zero_retention else settings.keep_results_s),
-            "files_until": now + (0.0 if job.zero_retention else settings.keep_files_s),
-            "source_url": None,
-            "worker": None,
-            "lease_until": None,
-            "is_cached": is_cached,
-        }
-
-    def _announce(self, session: Session, job: Analysis, now: float) -> None:
-        if job.webhook_url:
-            session.add(
-                Delivery(
-                    id=new_id("msg"),
-                    analysis_id=job.id,
-                    url=job.webhook_url,
-                    body="",
-                    state="pending",
-                    attempts=0,
-                    next_at=now,
-                )
-            )
-
-    # ---------------------------------------------------------------- erasing
+        announce(session, job, now)
+        return copy_row(job, columns)  # others may be looking at `job`, and this is not committed yet
 
     def erase(self, job_id: str) -> str | None:
         """Delete an analysis with all that belongs to it; returns the blob that must be erased too."""
@@ -483,54 +300,3 @@ class JobStore:
             session.execute(delete(Idempotency).where(Idempotency.target == job_id))
             session.delete(row)
             return blob
-
-
-_LOST = Outcome(
-    error_code="worker_lost",
-    error_detail="the analysis was interrupted too often; the file may be what stops the workers",
-)
-
-
-def _free(stage: str, now: float) -> tuple[Any, Any]:
-    """Return the conditions of jobs that may be claimed."""
-    return (
-        or_(Analysis.status == "queued", (Analysis.status == "running") & (Analysis.lease_until < now)),
-        Analysis.stage == stage,
-    )
-
-
-def _held(job: Analysis) -> Any:
-    """Return an update that hits only while the claim which `job` came from still holds."""
-    return (
-        update(Analysis)
-        .where(
-            Analysis.id == job.id,
-            Analysis.status == "running",
-            Analysis.worker == job.worker,
-            Analysis.attempts == job.attempts,
-        )
-        .execution_options(synchronize_session=False)
-    )
-
-
-def _write(row: Analysis, values: Mapping[str, Any]) -> None:
-    for name, value in values.items():
-        setattr(row, name, value)
-
-
-def _copy(row: Analysis, values: Mapping[str, Any]) -> Analysis:
-    """Return another object of the same row, with some columns changed; it belongs to no session."""
-    return Analysis(**{**{name: getattr(row, name) for name in Analysis.__mapper__.columns.keys()}, **values})  # noqa: SIM118
-
-
-def _is_hit(result: Any) -> bool:
-    return isinstance(result, CursorResult) and result.rowcount == 1
-
-
-def _renamed(report: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return a report of the same bytes under the name that this caller gave them; a note on the old name goes."""
-    media = report["media"]
-    if media and media["name"] != name:
-        notes = [note for note in media["notes"] if note["code"] != "extension_mismatch"]
-        media = {**media, "name": name, "notes": notes}
-    return {**report, "path": name, "media": media}

@@ -19,7 +19,8 @@ from typing import BinaryIO, Protocol
 
 from api.blobs import BlobStore
 from api.database import Analysis, new_id
-from api.jobs.store import JobStore, Outcome
+from api.jobs.records import Outcome
+from api.jobs.store import JobStore
 from api.metrics import Metrics
 from api.problems import callers_text, is_callers_affair
 from api.remote import RemoteFetcher, RemoteFile

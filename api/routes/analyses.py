@@ -11,7 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse
 
 from api.database import Analysis, new_id
-from api.jobs.store import FINISHED, IdempotencyConflictError, NewJob, QueueFullError, Replay
+from api.jobs.records import FINISHED, IdempotencyConflictError, NewJob, QueueFullError, Replay
 from api.jobs.waiters import Listener
 from api.problems import ProblemError, not_found
 from api.schemas import AnalysisBody, AnalysisPage, StatusWord, UrlRequest, analysis_body

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from pydantic import Field, ValidationError
 
 from api.database import Analysis
-from api.jobs.store import IdempotencyConflictError, NewJob, QueueFullError
+from api.jobs.records import IdempotencyConflictError, NewJob, QueueFullError
 from api.problems import ProblemError, not_found
 from api.routes.analyses import IDEMPOTENCY_KEY, Analyst, Reader, check_urls, refusal, refuse_while_draining
 from api.schemas import BatchBody, Body, analysis_body, batch_body

@@ -22,7 +22,7 @@ from markupsafe import Markup, escape
 from detect.render import levels, words
 from detect.render.audio import Sound
 from detect.render.heatmap import palette
-from detect.render.view import ReportView, build_view
+from detect.render.view import build_view
 from detect.text import clean_text
 from detect.types import Report, UInt8Array
 
@@ -76,11 +76,6 @@ def format_page(
     made = made_at.strftime("%Y-%m-%d %H:%M %Z").strip() if made_at else ""
     page = _environment().get_template("page.html.j2")
     return page.render(views=views, title=title, made=made, version=version, **_page_parts())
-
-
-def format_section(view: ReportView) -> str:
-    """Return the section of one Report alone, for a page that brings the shell, the style and the script itself."""
-    return _environment().get_template("section.html.j2").render(view=view)
 
 
 @functools.cache

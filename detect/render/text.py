@@ -150,7 +150,7 @@ def _evidence_table(report: Report) -> RenderableType | None:
         if item.status is Status.NOT_APPLICABLE and words.is_provenance(item.source):
             continue  # said once, under "Where from"
         if item.status is Status.SCORED and row is not None:
-            told = Text(words.effect(row.llr))
+            told = Text(words.effect(row.llr, item.finding))
             if row.note:
                 told.append(f"; {clean_text(row.note)}")
         else:

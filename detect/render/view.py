@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -134,12 +134,12 @@ def build_view(
 def _evidence_view(item: Evidence, report: Report, *, shown: UInt8Array | None, size: tuple[int, int]) -> EvidenceView:
     added = next((row for row in build_ledger(report).rows if row.source == item.source), None)
     regions = region_places(item.where.regions, width=size[0], height=size[1])
-    details: dict[str, Any] = {key: value for key, value in item.details.items() if key != "levels"}
+    details = _without_pictures({key: value for key, value in item.details.items() if key != "levels"})
     return EvidenceView(
         evidence=item,
         title=words.source_title(item.source),
         status=words.STATUS_TITLES[item.status],
-        effect=words.effect(added.llr) if added else "",
+        effect=words.effect(added.llr, item.finding) if added else "",
         is_provenance=words.is_provenance(item.source),
         heat_map=_map_view(item.where.heat_map, shown=shown) if item.where.heat_map else None,
         regions=regions,
@@ -148,6 +148,16 @@ def _evidence_view(item: Evidence, report: Report, *, shown: UInt8Array | None, 
         levels=read_levels(item),
         details_json=json.dumps(clean_tree(to_plain(details)), indent=2, ensure_ascii=False) if details else "",
     )
+
+
+def _without_pictures(content: Any) -> Any:
+    """Return nested details without the pictures in them, which the timeline shows: as text they are noise."""
+    if isinstance(content, Mapping):
+        kept = {key: _without_pictures(value) for key, value in content.items()}
+        return {key: value for key, value in kept.items() if value is not None or content[key] is None}
+    if isinstance(content, list | tuple):
+        return [_without_pictures(item) for item in content]
+    return None if isinstance(content, str) and content.startswith("data:") else content
 
 
 def _map_view(heat_map: HeatMap, *, shown: UInt8Array | None) -> MapView:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from detect.types import Interval, MediaFacts, MediaKind, Operating, Report, Status, Verdict
+from detect.types import Finding, Interval, MediaFacts, MediaKind, Operating, Report, Status, Verdict
 
 VERDICT_TITLES = {
     Verdict.LIKELY_AUTHENTIC: "Likely authentic",
@@ -120,8 +120,12 @@ def threshold(log_odds: float | None) -> str:
     return f"{signed(log_odds)} nats" if log_odds is not None and math.isfinite(log_odds) else NEVER
 
 
-def strength(llr: float) -> str:
+def strength(llr: float, finding: Finding = Finding.SYNTHETIC) -> str:
     """Return how much a log-likelihood ratio (nats) weighs, in words with its direction.
+
+    Args:
+        llr: The ratio; positive towards what `finding` names.
+        finding: What a positive ratio would mean.
 
     Example:
         >>> strength(1.5)
@@ -130,10 +134,11 @@ def strength(llr: float) -> str:
     word = next(name for bound, name in _STRENGTHS if abs(llr) < bound)
     if abs(llr) < _STRENGTHS[0][0]:
         return word
-    return f"{word}, towards {'machine-made' if llr > 0 else 'authentic'}"
+    towards = "manipulated" if finding is Finding.MANIPULATED else "machine-made"
+    return f"{word}, towards {towards if llr > 0 else 'authentic'}"
 
 
-def effect(llr: float) -> str:
+def effect(llr: float, finding: Finding = Finding.SYNTHETIC) -> str:
     """Return what a contribution (nats) does to the score: direction, strength and the factor on the odds.
 
     Example:
@@ -144,7 +149,7 @@ def effect(llr: float) -> str:
         return "no effect on the score"
     factor = math.exp(min(abs(llr), 20.0))
     shown = f"{factor:.1f}" if factor < 10 else f"{factor:,.0f}"
-    return f"{strength(llr)} (odds × {shown})" if llr > 0 else f"{strength(llr)} (odds ÷ {shown})"
+    return f"{strength(llr, finding)} (odds {'×' if llr > 0 else '÷'} {shown})"
 
 
 def score(value: float | None) -> str:

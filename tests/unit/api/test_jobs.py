@@ -17,8 +17,9 @@ from sqlalchemy import text, update
 
 from api.blobs import BlobStore
 from api.database import HEAD, Analysis, Base, Database
+from api.jobs.records import NewJob, Outcome, Replay
 from api.jobs.retention import Eraser
-from api.jobs.store import JobStore, NewJob, Outcome, Replay
+from api.jobs.store import JobStore
 from api.settings import Settings
 from tests.unit.api.conftest import MakeRig, png
 

@@ -11,7 +11,7 @@ import uvicorn
 from sqlalchemy import select
 
 from api.database import Analysis
-from api.jobs.store import NewJob, Outcome
+from api.jobs.records import NewJob, Outcome
 from api.server import Server
 from tests.unit.api.conftest import MakeRig, Net, Rig, png
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from detect.render.html import PageItem, format_page
-from detect.types import Report, Verdict
+from detect.types import Evidence, Report, Status, Verdict
 from tests.unit.render.samples import failed_report, hostile_report, picture_report, recording_report
 
 PIXELS = np.random.default_rng(7).integers(0, 256, (480, 640, 3), dtype=np.uint8)
@@ -166,6 +166,15 @@ def test_recording_has_a_timeline_with_its_table_twin() -> None:
     assert 'class="timeline"' in page
     assert "0:12.0" in page
     assert "synthetic speech" in page
+
+
+def test_details_print_no_picture_as_text() -> None:
+    track = {"index": 1, "note": None, "thumbnail": "data:image/jpeg;base64,QUFB", "boxes": [[1, 2]]}
+    evidence = Evidence("face.swap", Status.SCORED, details={"tracks": [track]})
+    page = page_of(replace(picture_report(), evidence=(evidence,)))
+    details = re.findall(r"<pre.*?</pre>", page, re.S)
+    assert any("boxes" in text and "note" in text for text in details)
+    assert not any("thumbnail" in text or "base64" in text for text in details)
 
 
 def test_several_files_have_an_index_that_leads_to_each(all_page: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from detect.render import words
-from detect.types import MediaKind, Status, Verdict
+from detect.types import Finding, MediaKind, Status, Verdict
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,11 @@ def test_scores_never_claim_certainty(value: float | None, shown: str) -> None:
 )
 def test_effect_names_direction_strength_and_factor(llr: float, shown: str) -> None:
     assert words.effect(llr) == shown
+
+
+def test_effect_of_manipulated_evidence_does_not_say_machine_made() -> None:
+    assert words.effect(1.5, Finding.MANIPULATED) == "moderate, towards manipulated (odds × 4.5)"
+    assert words.effect(-1.5, Finding.MANIPULATED) == "moderate, towards authentic (odds ÷ 4.5)"
 
 
 @pytest.mark.parametrize(
