@@ -7,6 +7,7 @@ P(observation | synthetic or manipulated) / P(observation | authentic): positive
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -221,7 +222,19 @@ class DecodedAudio:
     def read(self, start_s: float, end_s: float, *, channel: int = 0) -> Float32Array:
         """Return the samples of one channel between two moments, float32 in [-1, 1]."""
         first, last = (round(moment * self.sample_rate_hz) for moment in (start_s, end_s))
-        return self.waveform[channel, max(0, first) : last].astype(np.float32) / np.float32(32767)
+        samples = self.waveform[channel, max(0, first) : last].astype(np.float32)
+        samples /= np.float32(32767)
+        _let_go(self.waveform)
+        return samples
+
+
+def _let_go(waveform: npt.NDArray[np.int16]) -> None:
+    """Give back the pages of a waveform that a file holds: hours of sound would else stay in memory once read."""
+    base: object = waveform
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
 
 
 @dataclass(frozen=True)

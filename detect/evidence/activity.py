@@ -20,7 +20,7 @@ SPEECH_FROM = 0.5
 BRIDGE_S, SHORTEST_S = 0.3, 0.2
 """Pauses shorter than the first belong to the speech around them; bursts shorter than the second are not speech."""
 
-BLOCK_S = 600.0
+BLOCK_S = 120.0
 """Seconds looked at in one go; bounds memory for long files."""
 
 SILENCE_DBFS = -65.0

@@ -74,12 +74,14 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     url = f"http://127.0.0.1:{port}"
     try:
         wait_until_ready(url, process)
+        ray.shutdown()  # a connection that tests before this one left open
         ray.init(cluster.address, log_to_driver=False, configure_logging=False)
         yield Served(url, serve.get_app_handle("witnessmark"))
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=90) in (0, -signal.SIGTERM)
     finally:
         process.kill()
+        process.wait()
         ray.shutdown()
         cluster.shutdown()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from detect.errors import CorruptMediaError, MediaError, MediaTooLargeError, MediaTooShortError, UnsupportedMediaError
 from detect.media import open_source
 from detect.media.audio import _Spool, decode_audio
-from detect.types import DecodedAudio
+from detect.types import DecodedAudio, MediaFacts, MediaKind
 
 
 def decode(content: bytes) -> DecodedAudio:
@@ -237,3 +238,20 @@ def test_the_suffix_is_never_believed(sounds: SimpleNamespace, tmp_path: Path) -
         audio = decode_audio(source)
     assert audio.facts.codec == "pcm_16"
     assert "extension_mismatch" in [note.code for note in audio.facts.notes]
+
+
+def test_what_was_read_of_a_long_recording_does_not_stay_in_memory(tmp_path: Path) -> None:
+    """Pages of the spooled file are given back after every read, and reading again gives the same samples."""
+    spooled = tmp_path / "spool.raw"
+    np.arange(16_000 * 600, dtype=np.int16).tofile(spooled)
+    mapped = np.memmap(spooled, dtype=np.int16, mode="r", shape=(16_000 * 600, 1)).T
+    audio = DecodedAudio(mapped, 16_000, MediaFacts("long.wav", "", 0, MediaKind.AUDIO, "wav", "audio/wav"))
+
+    def resident_kib() -> int:
+        smaps = Path("/proc/self/smaps").read_text().split(str(spooled), 1)[1]
+        return int(re.search(r"Rss:\s+(\d+) kB", smaps).group(1))  # type: ignore[union-attr]
+
+    first = audio.read(0.0, 600.0)
+    if Path("/proc/self/smaps").exists():
+        assert resident_kib() < 1024
+    np.testing.assert_array_equal(audio.read(0.0, 600.0), first)
