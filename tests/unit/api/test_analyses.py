@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -171,7 +172,11 @@ def test_zero_retention_keeps_neither_file_nor_name_nor_cache(rig: Rig) -> None:
     ).json()
     assert (answer["status"], answer["name"], answer["zero_retention"]) == ("succeeded", "", True)
     assert "private" not in str(answer)
-    assert not list((rig.service.settings.data_dir / "blobs").iterdir())
+    # The file goes right after the job has ended, not before: a worker killed in between must still find it.
+    blobs, deadline = rig.service.settings.data_dir / "blobs", time.monotonic() + 5
+    while list(blobs.iterdir()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not list(blobs.iterdir())
     assert rig.submit().json()["is_cached"] is False
 
 
