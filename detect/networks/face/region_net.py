@@ -9,11 +9,10 @@ can compare the regions, which the mean over a whole crop hides.
 
 from __future__ import annotations
 
-import timm
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from detect.networks.image.statistics_net import FLOOR, channels_of
+from detect.networks.image.statistics_net import FLOOR, StagesNet
 
 HALF_WIDTH, HALF_HEIGHT = 0.36, 0.45
 """Half axes of the ellipse that stands for the face, in units of the larger side of its box."""
@@ -25,41 +24,20 @@ STAGES = 3
 """Stages of the backbone that are looked at, the second to the fourth (strides 4, 8, 16)."""
 
 
-class RegionNet(nn.Module):
-    """First stages of a timm backbone, statistics by region, one linear layer.
+class RegionNet(StagesNet):
+    """Mean and log deviation of every channel of the first stages by region of a face.
 
-    Input (N, 3, S, S) in [-1, 1], a face upright or tilted in the middle of a square of `margin` times its larger side,
-    at the picture's own resolution, S >= 64. Output logits (N,); `forward_map` gives (N, 1, 1), so that the runners of
-    patch nets run it too.
+    Input (N, 3, S, S): a face upright or tilted in the middle of a square of `margin` times its larger side, at the
+    picture's own resolution.
     """
 
     def __init__(self, backbone: str = "tf_efficientnet_lite0", margin: float = 1.25) -> None:
-        super().__init__()
-        whole = timm.create_model(backbone, pretrained=False, num_classes=0, global_pool="")
+        super().__init__(backbone, first=1, last=STAGES, per_channel=6)
         self.margin = margin
-        self.conv_stem: nn.Module = whole.conv_stem  # type: ignore[assignment]
-        self.bn1: nn.Module = whole.bn1  # type: ignore[assignment]
-        self.blocks = nn.Sequential(*list(whole.blocks)[: STAGES + 1])  # type: ignore[arg-type]
-        self.head = nn.Linear(6 * sum(channels_of(stage) for stage in self.blocks[1:]), 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return one logit a face, (N,)."""
-        logits: Tensor = self.head(self.statistics(x))
-        return logits.squeeze(1)
-
-    def forward_map(self, x: Tensor) -> Tensor:
-        """Return the logits as maps of one cell, (N, 1, 1)."""
-        return self.forward(x)[:, None, None]
-
-    def statistics(self, x: Tensor) -> Tensor:
-        """Return mean and log deviation of every channel by region, (N, 6 * channels of the stages)."""
-        x = self.bn1(self.conv_stem(x))
-        rows = []
-        for number, stage in enumerate(self.blocks):
-            x = stage(x)
-            if number:
-                rows.append(_by_region(x, self.margin))
-        return torch.cat(rows, dim=1)
+    def describe(self, x: Tensor) -> Tensor:
+        """Return the statistics of one stage by region, (N, 6 * C)."""
+        return _by_region(x, self.margin)
 
 
 def _by_region(x: Tensor, margin: float) -> Tensor:
