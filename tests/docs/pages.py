@@ -7,7 +7,9 @@ page. A block that cannot run in a test has `<!-- not run: why -->` on the line 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
+import itertools
 import os
 import re
 import shlex
@@ -15,6 +17,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 from detect.cli.app import run
 
@@ -69,16 +72,29 @@ class Shell:
         for old, new in self._replaced.items():
             line = line.replace(old, new)
         words = shlex.split(line)
-        if all(_VARIABLE.match(word) for word in words):
-            self.variables.update(word.split("=", 1) for word in words)
+        own = dict(word.split("=", 1) for word in itertools.takewhile(_VARIABLE.match, words))
+        words = words[len(own) :]
+        if not words:
+            self.variables.update(own)
             return 0
         if words[0] == "witnessmark" and not {"|", "<"} & set(words):
-            return self._call_ours(words[1:])
+            with mock.patch.dict(os.environ, own):
+                return self._call_ours(words[1:])
+        if words[:2] == ["pip", "install"] and words[2].startswith("./"):
+            return self._install(words[2])
         done = subprocess.run(
             ["bash", "-c", line], env={**os.environ, **self.variables}, check=False, capture_output=True, timeout=120
         )
         if done.returncode:
             print(done.stderr.decode(errors="replace"), file=sys.stderr)
+        return done.returncode
+
+    def _install(self, folder: str) -> int:
+        """Install a package into the page's own folder, which the page imports from; without network."""
+        words = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--target", "."]
+        done = subprocess.run([sys.executable, *words, folder], check=False, capture_output=True, timeout=120)
+        print(done.stderr.decode(errors="replace"), file=sys.stderr)
+        importlib.invalidate_caches()
         return done.returncode
 
     def _call_ours(self, words: list[str]) -> int:

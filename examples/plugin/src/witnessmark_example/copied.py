@@ -82,7 +82,7 @@ class CopiedBlocks:
             LLR,
             finding=Finding.MANIPULATED,
             reasons=(Reason("blocks_copied", f"{len(corners)} textured blocks stand elsewhere in the picture too."),),
-            where=Where(regions=tuple(Region(x, y, SIDE, SIDE, LLR) for x, y in corners[:50])),
+            where=Where(regions=tuple(Region(x, y, SIDE, SIDE, label="copied") for x, y in corners[:50])),
         )
 
 
