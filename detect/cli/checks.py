@@ -7,66 +7,19 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-from importlib import metadata, resources
+from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 
+from detect.cli.extras import check_packages, is_installed
+from detect.cli.findings import Check, Finding, Level, pip_install
 from detect.text import clean_text
 
-DISTRIBUTION = "witnessmark"
-_REQUIREMENT = re.compile(r"^(?P<name>[\w.-]+)(?P<rest>[^;]*)(?:;(?P<marker>.*))?$")
-_EXTRA = re.compile(r"""extra\s*==\s*['"](?P<extra>[\w-]+)['"]""")
 _LEAST_FREE_BYTES = 2 * 2**30
 """A long recording is decoded into a temporary file: 3 hours of stereo at 48 kHz are 2 GiB."""
-
-WHAT_EXTRAS_BRING = {
-    "serve": "the HTTP API and the page",
-    "client": "the Python client of the API",
-    "postgres": "PostgreSQL for jobs",
-    "report": "PDF reports",
-    "otel": "traces of the service",
-    "scale": "scans over many machines",
-    "remote": "files over HTTP and in S3",
-    "watermark": "voice watermarks (Perth)",
-    "faces": "finding faces in pictures and clips",
-    "known": "near-copies of known files",
-    "bench": "MesoNet weights in the benchmark",
-    "hub": "models from and to a hub",
-    "train": "a start for training the picture model",
-    "train-speech": "starts, voices and vocoder copies for training the speech model",
-    "demo": "photographs for the first look",
-    "docs": "building the documentation",
-    "dev": "tools of development",
-}
-_FOR_DEVELOPERS = ("dev", "docs", "demo", "train", "train-speech")
-
-
-class Level(StrEnum):
-    """How a check ended."""
-
-    OK = "ok"
-    NOTE = "note"  # an optional part is not there
-    WARN = "warn"  # works, but less than it could
-    FAIL = "fail"  # judging files will not work
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line: what was looked at, how it is, and the line that mends it (empty when nothing is to be done)."""
-
-    area: str
-    level: Level
-    text: str
-    mend: str = ""
-
-
-Check = Callable[[], Iterator[Finding]]
 
 
 def check_program() -> Iterator[Finding]:
@@ -74,61 +27,12 @@ def check_program() -> Iterator[Finding]:
     import detect
 
     home = Path(detect.__file__).resolve().parent
-    how = "wheel" if (home / "_models").is_dir() else "checkout"
+    how = "wheel" if _is_wheel() else "checkout"
     text = f"witnessmark {detect.__version__} ({how}: {home.parent}), Python {platform.python_version()}"
     if detect.__version__.startswith("0+"):
-        yield Finding("program", Level.WARN, f"{text}; not installed, only importable", "pip install .")
+        yield Finding("program", Level.WARN, f"{text}; not installed, only importable", pip_install("."))
         return
     yield Finding("program", Level.OK, f"{text}, {platform.system()} {platform.machine()}")
-
-
-def check_packages() -> Iterator[Finding]:
-    """Say which required packages are missing and which optional parts are complete."""
-    try:
-        requirements = metadata.requires(DISTRIBUTION) or []
-    except metadata.PackageNotFoundError:
-        yield Finding("packages", Level.FAIL, "the distribution is not installed", "pip install .")
-        return
-    core, extras = _sort(requirements)
-    missing = [name for name in core if not _is_installed(name)]
-    if missing:
-        yield Finding("packages", Level.FAIL, f"missing: {', '.join(missing)}", f"pip install {' '.join(missing)}")
-    else:
-        shown = ", ".join(f"{name} {metadata.version(name)}" for name in ("torch", "timm", "onnxruntime", "av"))
-        yield Finding("packages", Level.OK, f"all {len(core)} required packages: {shown}, ...")
-    for extra, names in extras.items():
-        what = WHAT_EXTRAS_BRING.get(extra, "more")
-        lacking = [name for name in names if not _is_installed(name)]
-        if not lacking:
-            yield Finding("extras", Level.OK, f"{extra}: {what}")
-        elif extra not in _FOR_DEVELOPERS:
-            text = f"{extra}: {what}; lacks {', '.join(lacking)}"
-            yield Finding("extras", Level.NOTE, text, f"pip install 'witnessmark[{extra}]'")
-
-
-def _sort(requirements: list[str]) -> tuple[list[str], dict[str, list[str]]]:
-    """Return required names, and names by extra; parts that include other extras of ours name nothing themselves."""
-    core: list[str] = []
-    extras: dict[str, list[str]] = {}
-    for line in requirements:
-        match = _REQUIREMENT.match(line.replace(" ", ""))
-        if match is None:
-            continue
-        name = match["name"]
-        extra = _EXTRA.search(match["marker"] or "")
-        if extra is None:
-            core.append(name)
-        elif name.lower() != DISTRIBUTION:
-            extras.setdefault(extra["extra"], []).append(name)
-    return core, extras
-
-
-def _is_installed(name: str) -> bool:
-    try:
-        metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
 
 
 def check_device() -> Iterator[Finding]:
@@ -154,19 +58,17 @@ def check_models(folder: Path | None = None) -> Iterator[Finding]:
     try:
         models = list_models(folder)
     except ModelError as error:
-        yield Finding("models", Level.FAIL, clean_text(error, max_characters=300), "pip install --force-reinstall .")
+        yield Finding("models", Level.FAIL, clean_text(error, max_characters=300), _install_again())
         return
     if not models:
-        mend = "unset WITNESSMARK_MODELS" if os.environ.get("WITNESSMARK_MODELS") else "pip install --force-reinstall ."
+        mend = "unset WITNESSMARK_MODELS" if os.environ.get("WITNESSMARK_MODELS") else _install_again()
         yield Finding("models", Level.FAIL, f"no models in {place}", mend)
         return
     for model in models:
         try:
             model.verify()
         except ModelError as error:
-            yield Finding(
-                "models", Level.FAIL, clean_text(error, max_characters=300), "pip install --force-reinstall ."
-            )
+            yield Finding("models", Level.FAIL, clean_text(error, max_characters=300), _install_again())
             continue
         calibration = model.config["calibration"]
         text = f"{model.name} {model.config['version']} judges {model.config['kind']}; weights {model.ref.sha256[:12]}"
@@ -176,6 +78,22 @@ def check_models(folder: Path | None = None) -> Iterator[Finding]:
             )
         else:
             yield Finding("models", Level.OK, f"{text}; calibration {calibration.get('id', '')}")
+
+
+def _install_again() -> str:
+    """Return the line that brings files of the project back: from the history of a checkout, or by installing anew.
+
+    Without dependencies: PyTorch would be fetched again, gigabytes that are not broken.
+    """
+    if _is_wheel():
+        return pip_install("--force-reinstall --no-deps .    # in the checkout, or the wheel instead of the dot")
+    return "git restore models detect    # in the checkout"
+
+
+def _is_wheel() -> bool:
+    import detect
+
+    return (Path(detect.__file__).resolve().parent / "_models").is_dir()
 
 
 def check_trust() -> Iterator[Finding]:
@@ -207,14 +125,17 @@ def check_formats() -> Iterator[Finding]:
     from PIL import features
 
     lacking = [name for name in ("webp", "avif", "jpg_2000") if not features.check(name)]
-    if not _is_installed("pillow-heif"):
+    if not is_installed("pillow-heif"):
         lacking.append("heif")
     lacking += [
         name for name in ("h264", "hevc", "av1", "vp9", "opus", "mp3", "aac") if name not in av.codecs_available
     ]
     if lacking:
         yield Finding(
-            "formats", Level.WARN, f"no decoder for {', '.join(lacking)}", "pip install --upgrade pillow pillow-heif av"
+            "formats",
+            Level.WARN,
+            f"no decoder for {', '.join(lacking)}",
+            pip_install("--upgrade pillow pillow-heif av"),
         )
     else:
         yield Finding(
@@ -286,9 +207,7 @@ def check_templates() -> Iterator[Finding]:
     """Say whether the files that pages are made of were installed."""
     if any(entry.name.endswith((".html", ".jinja", ".j2")) for entry in _walk("detect.render")):
         return
-    yield Finding(
-        "program", Level.FAIL, "the templates of the HTML report are missing", "pip install --force-reinstall ."
-    )
+    yield Finding("program", Level.FAIL, "the templates of the HTML report are missing", _install_again())
 
 
 def _walk(package: str) -> Iterator[Path]:

@@ -9,8 +9,10 @@ from typing import Annotated
 
 import typer
 
-from detect.cli.checks import CHECKS, Finding, Level
+from detect.cli.checks import CHECKS
 from detect.cli.exits import ExitCode
+from detect.cli.extras import FOR_ANSWERS
+from detect.cli.findings import Finding, Level, pip_install
 from detect.cli.output import emit, has_color
 from detect.text import clean_text
 
@@ -27,14 +29,26 @@ def doctor(is_json: Annotated[bool, typer.Option("--json", help="Print JSON Line
 
     Exit codes: 0 files can be judged (optional parts may be missing); 1 they cannot.
     """
-    has_failed = False
+    found = []
     for finding in examine():
-        has_failed = has_failed or finding.level is Level.FAIL
+        found.append(finding)
         emit(json.dumps(asdict(finding)) + "\n" if is_json else _shown(finding))
     if not is_json:
-        emit("\nFiles cannot be judged here yet: see fail above.\n" if has_failed else "\nFiles can be judged here.\n")
-    if has_failed:
+        emit(f"\n{_sum_up(found)}\n")
+    if any(finding.level is Level.FAIL for finding in found):
         raise typer.Exit(ExitCode.ERROR)
+
+
+def _sum_up(found: list[Finding]) -> str:
+    """Return what a newcomer needs of all lines: can files be judged, and is there evidence that is left out."""
+    if any(finding.level is Level.FAIL for finding in found):
+        return "Files cannot be judged here yet: see fail above."
+    absent = [finding.text.split()[0] for finding in found if finding.area == "extras" and finding.level is Level.NOTE]
+    wanted = [extra for extra in FOR_ANSWERS if extra in absent]
+    if not wanted:
+        return "Files can be judged here."
+    line = pip_install(f"'witnessmark[{','.join(wanted)}]'")
+    return f"Files can be judged here. All notes are optional; more evidence comes with:\n  {line}"
 
 
 def examine() -> Iterator[Finding]:
