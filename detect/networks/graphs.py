@@ -60,13 +60,21 @@ def graph_of(folder: ModelFolder) -> bytes:
     return graph
 
 
-def cached_graph(folder: ModelFolder, *, export: Callable[[ModelFolder], bytes] = export_folder) -> bytes:
-    """Return the ONNX graph of a model; a cache that cannot be written only costs the export at each start."""
+def cached_graph(
+    folder: ModelFolder, *, part: str = "", export: Callable[[ModelFolder], bytes] = export_folder
+) -> bytes:
+    """Return an ONNX graph of a model; a cache that cannot be written only costs the export at each start.
+
+    Args:
+        folder: The model, its weights verified.
+        part: Which graph, where a model has several: each lies in a file of its own.
+        export: Makes the graph when the cache has none.
+    """
     key = hashlib.sha256(
         f"{EXPORT_VERSION} {OPSET} {folder.config['sha256']} {dict(folder.config)['architecture']} "
         f"{sorted(dict(folder.config.get('options', {})).items())}".encode()
     ).hexdigest()
-    path = cache_dir() / f"{folder.name}-{key[:32]}.onnx"
+    path = cache_dir() / f"{folder.name}{part and '-'}{part}-{key[:32]}.onnx"
     try:
         data = path.read_bytes()
         if hashlib.sha256(data[:-32]).digest() == data[-32:]:

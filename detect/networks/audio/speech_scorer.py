@@ -14,13 +14,15 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from detect.networks.audio.chunks import cut_chunks
 from detect.networks.batches import Schedule, run_here
 from detect.networks.device import pick_device
-from detect.networks.graphs import graph_of, open_session
 from detect.networks.zoo import ModelFolder, find_model
 from detect.types import Float32Array
 
 Float64Array = npt.NDArray[np.float64]
+Forward = Callable[[Float32Array], list[float]]
+Gate = Callable[[Float32Array], Float32Array]
 
 BATCH = 16
 """Windows at once for torch; ONNX Runtime takes one, so that a window's logit never depends on its company."""
@@ -43,21 +45,13 @@ class SpeechScorer:
         Raises:
             WeightsMismatchError: The weights are not those that its config names.
         """
-        import torch
-
-        from detect.networks.audio.speech_graph import load_speech_net
-
         folder.verify()
         self.device = pick_device(device)
         self._schedule = schedule
         self._lock = threading.Lock()
-        self._torch = torch
-        net = load_speech_net(folder)
-        self._gate = net.gate
         is_onnx = runner == "onnx" or (runner == "auto" and self.device == "cpu")
         self.batch = 1 if is_onnx else BATCH
-        self._forward = self._onnx(folder) if is_onnx else self._on_torch(net.to(self.device))
-        self._gate.to("cpu")
+        self._forward, self._gate = self._onnx(folder) if is_onnx else self._on_torch(folder)
 
     def score(self, windows: Float32Array) -> Float64Array:
         """Return one logit a window.
@@ -77,22 +71,47 @@ class SpeechScorer:
 
     def activity(self, waveform: Float32Array) -> Float32Array:
         """Return the probability of speech for each 32 ms of a wave (samples,) at 16 kHz."""
-        with self._lock:
-            return cast(Float32Array, self._gate(self._torch.from_numpy(waveform)).numpy())
+        chunks = cut_chunks(waveform)
+        return self._gate(chunks) if len(chunks) else np.zeros(0, np.float32)
 
-    def _onnx(self, folder: ModelFolder) -> Callable[[Float32Array], list[float]]:
-        session = open_session(graph_of(folder), threads=0 if self._schedule is run_here else 1)
-        return lambda windows: [float(session.run(None, {"window": row[None]})[0][0]) for row in windows]
+    def _onnx(self, folder: ModelFolder) -> tuple[Forward, Gate]:
+        """Return net and gate as sessions; where their graphs lie in the cache, torch is never imported."""
+        from detect.networks.graphs import cached_graph, graph_of, open_session
 
-    def _on_torch(self, net: Callable[..., object]) -> Callable[[Float32Array], list[float]]:
-        torch = self._torch
+        def export(folder: ModelFolder) -> bytes:
+            from detect.networks.audio.speech_graph import export_gate
+
+            return export_gate(folder)
+
+        net = open_session(graph_of(folder), threads=0 if self._schedule is run_here else 1)
+        # The gate walks through time on one core; a second one would mostly wait for it.
+        gate = open_session(cached_graph(folder, part="gate", export=export), threads=1)
+        return (
+            lambda windows: [float(net.run(None, {"window": row[None]})[0][0]) for row in windows],
+            lambda chunks: cast(Float32Array, gate.run(None, {"chunks": chunks})[0]),
+        )
+
+    def _on_torch(self, folder: ModelFolder) -> tuple[Forward, Gate]:
+        """Return the net on its device, and the gate on the CPU, where its recurrent part is fastest."""
+        import torch
+
+        from detect.networks.audio.speech_graph import load_speech_net
+
+        net = load_speech_net(folder)
+        gate = net.gate
+        net.to(self.device)
+        gate.to("cpu")
 
         def forward(windows: Float32Array) -> list[float]:
             part = torch.from_numpy(windows).to(self.device)
             with self._lock, torch.inference_mode():
-                return cast(list[float], net(part).double().cpu().tolist())  # type: ignore[attr-defined]
+                return cast(list[float], net(part).double().cpu().tolist())
 
-        return forward
+        def listen(chunks: Float32Array) -> Float32Array:
+            with self._lock, torch.inference_mode():
+                return cast(Float32Array, gate(torch.from_numpy(chunks)).numpy())
+
+        return forward, listen
 
 
 def load(

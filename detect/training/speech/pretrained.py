@@ -96,13 +96,22 @@ _ACTIVITY = {
 }
 
 
+def activity_file() -> Path:
+    """Return the published ONNX file of the gate.
+
+    Raises:
+        MissingExtraError: `silero-vad` is not installed.
+    """
+    return _package_folder(ACTIVITY_PACKAGE) / "data" / "silero_vad_16k_op15.onnx"
+
+
 def load_activity() -> VoiceActivity:
     """Return Silero VAD 6 for 16 kHz with the weights of its ONNX file (its safetensors file is an older version).
 
     Raises:
         MissingExtraError: `silero-vad` or `onnx` is not installed.
     """
-    path = _package_folder(ACTIVITY_PACKAGE) / "data" / "silero_vad_16k_op15.onnx"
+    path = activity_file()
     try:
         import onnx
         from onnx import numpy_helper
