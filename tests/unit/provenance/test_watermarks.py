@@ -1,6 +1,7 @@
 """Watermarks that can be read offline, and the plug-ins for those that need a model."""
 
 import io
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 
 from detect.errors import ConfigError, MissingExtraError
 from detect.provenance import watermark
-from detect.provenance.watermark import dwtdct, perth
+from detect.provenance.watermark import dwtdct, perth, perth_net
 from detect.provenance.watermark.plugins import MarkReading, WatermarkPlugin, _examine
 from detect.provenance.watermark.stealth import examine_stealth, read_pixels
 from detect.provenance.watermark.uncheckable import likely_marks
@@ -155,6 +156,29 @@ def test_a_perth_mark_is_heard_and_placed_in_time(voice: np.ndarray) -> None:
     found = watermark.examine_speech(stamp_perth(voice), perth.SAMPLE_RATE_HZ)
     assert (found.status, found.llr) == (Status.SCORED, 4.0)
     assert found.where.spans[0].end_s == pytest.approx(3.0, abs=0.1)
+
+
+def test_perths_layers_and_weights_are_those_of_torch(tmp_path: Path) -> None:
+    import torch
+
+    layer = torch.nn.Conv1d(3, 5, 7, padding=3)
+    torch.save({"model": layer.state_dict(), "step": 1}, tmp_path / "state.pth")
+    read = perth_net.read_state((tmp_path / "state.pth").read_bytes())
+    assert set(read) == {"weight", "bias"}
+    np.testing.assert_array_equal(read["weight"], layer.weight.detach().numpy())
+    sound = np.random.default_rng(0).normal(size=(3, 20)).astype(np.float32)
+    expected = layer(torch.from_numpy(sound)[None])[0].detach().numpy()
+    np.testing.assert_allclose(
+        perth_net.convolve(sound, perth_net.taps_of(read["weight"]), read["bias"]), expected, atol=1e-5
+    )
+
+
+def test_weights_that_name_anything_but_tensors_are_refused(tmp_path: Path) -> None:
+    import torch
+
+    torch.save({"model": {"evil": Path("/")}}, tmp_path / "state.pth")
+    with pytest.raises(pickle.UnpicklingError, match="pathlib"):
+        perth_net.read_state((tmp_path / "state.pth").read_bytes())
 
 
 def test_clean_sound_noise_and_silence_carry_no_perth_mark(voice: np.ndarray) -> None:
