@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from detect.analyzer.ahead import Ahead
 from detect.analyzer.clip import no_faces, watch_clip
 from detect.analyzer.limits import limits_of
 from detect.analyzer.prepare import FileLike, Prepared, prepare, shown_path
@@ -74,6 +75,12 @@ class Analyzer:
         self._frame_examiner: FrameExaminer | None = None
         self._frames_missing = False
         self._face_examiner: FaceExaminer | Evidence | None = None
+        self._ahead = Ahead(
+            {
+                MediaKind.IMAGE: lambda: (self.image_examiner, self.face_examiner),
+                MediaKind.AUDIO: lambda: self.speech_examiner,
+            }
+        )
 
     def analyze(self, file: FileLike, *, name: str | None = None) -> Report:
         """Return the Report of one file.
@@ -85,7 +92,14 @@ class Analyzer:
         Raises:
             WitnessmarkError: With a stable `code`; nothing about the file could be judged.
         """
-        return self._judge(prepare(file, name=name, settings=self.settings, watch=self._watch))
+        prepared = prepare(
+            file,
+            name=name,
+            settings=self.settings,
+            opened=lambda source: self._ahead.start(source.kind),
+            watch=self._watch,
+        )
+        return self._judge(prepared)
 
     def analyze_many(self, files: Iterable[FileLike]) -> Iterator[Report]:
         """Yield one Report a file in the order given; a file that fails yields a Report with `error` set.

@@ -46,8 +46,22 @@ Watch = Callable[[MediaSource, "Prepared"], None]
 """Judges the frames of a clip while its file is open: they are too many to hold."""
 
 
-def prepare(file: FileLike, *, name: str | None, settings: AnalyzerSettings, watch: Watch) -> Prepared:
-    """Open, read and decode one file; the frames of a clip go to `watch` as they come.
+def prepare(
+    file: FileLike,
+    *,
+    name: str | None,
+    settings: AnalyzerSettings,
+    opened: Callable[[MediaSource], None],
+    watch: Watch,
+) -> Prepared:
+    """Open, read and decode one file.
+
+    Args:
+        file: What to open.
+        name: What to call it when it has no path.
+        settings: Every knob.
+        opened: Called as soon as it is known what the file is.
+        watch: Takes the frames of a clip as they come.
 
     Raises:
         MediaError: The file cannot be opened or decoded; the code says why.
@@ -58,6 +72,7 @@ def prepare(file: FileLike, *, name: str | None, settings: AnalyzerSettings, wat
         if isinstance(file, MediaSource)
         else open_source(file, name=name, limits=settings.limits) as source
     ):
+        opened(source)
         prepared = Prepared(shown_path(file) or clean_text(source.name, max_characters=255), _facts_of(source), [])
         prepared.timings_ms["open"] = (time.perf_counter() - started) * 1000
         if settings.read_provenance:
