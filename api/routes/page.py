@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import json
 from typing import Annotated
@@ -13,6 +14,7 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from api import page, pictures
 from api.bookmarklet import bookmarklet
 from api.database import Analysis
+from api.page import translate
 from api.page.sentences import error_texts, error_words, sentence
 from api.problems import ProblemError, not_found, problem_of
 from api.routes import analyses
@@ -163,6 +165,7 @@ async def _result(request: Request, service: Service, row: Analysis, report: Rep
         stills=stills,
         sound=sound,
         player_url=f"/v1/analyses/{row.id}/sound.wav",
+        say=functools.partial(translate, language=_language(request)),
     )
     has_sound = row.blob is not None and pictures.has_sound(report)
     return _page(

@@ -67,7 +67,7 @@ def combine(evidence: Sequence[Evidence], *, prior_log_odds: float = 0.0) -> Pos
         wanted = item.llr * shares.get(id(item), 1.0)
         bounded, note = _bound(item, wanted, total)
         if shares.get(id(item), 1.0) != 1.0 and not note:
-            note = "correlated with a stronger classifier"
+            note = "counts less: it looks at the same content as stronger evidence"
         lines.append(Contribution(item.source, bounded, item.llr, note))
         total += bounded
     order = {id(item): index for index, item in enumerate(scored)}

@@ -55,7 +55,7 @@ TEXTS = {
     # limits
     "unseen_generators": "Generators that differ from all those in training can go unnoticed.",
     "not_a_truth_check": "The score says how the file was made, not whether what it shows is true.",
-    "authentic_can_mislead": "An authentic picture can still be staged, cropped, old or captioned falsely.",
+    "authentic_can_mislead": "An authentic file can still be staged, cropped, old or captioned falsely.",
     "local_edits_may_hide": "Small local edits can go unnoticed.",
     "no_provenance_is_neutral": "Most authentic files carry no provenance; its absence says nothing.",
     "proprietary_watermarks": "Marks such as SynthID or Digimarc cannot be read here.",

@@ -4,6 +4,7 @@ player whose sound lies in the page itself."""
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 
@@ -32,6 +33,21 @@ MOST_PLAYED_S = 600.0
 
 MOST_BUTTONS = 12
 
+Say = Callable[[str], str]
+"""Puts an English text into the language of the page; a text with `%(name)s` keeps its place holders."""
+
+TEXTS = (
+    "Waveform and spectrogram, %(seconds)s seconds",
+    "Waveform above, spectrogram to %(khz)s kHz below.",
+    "Coloured stretches were flagged.",
+    "No stretch was flagged.",
+    "A flag is a hint where to listen, not proof.",
+    "Play from:",
+    "%(label)s, %(start)s to %(end)s s",
+    *SHOWN,
+)
+"""Every text of the section, for the catalogues of the page."""
+
 
 @dataclass(frozen=True)
 class Sound:
@@ -55,44 +71,49 @@ def judged_sound(report: Report, audio: DecodedAudio) -> Sound:
     return Sound(audio.read(0.0, audio.duration_s, channel=channel), audio.sample_rate_hz)
 
 
-def render_audio_section(report: Report, sound: Sound, *, player_url: str = "") -> str:
+def render_audio_section(report: Report, sound: Sound, *, player_url: str = "", say: Say = str) -> str:
     """Return an HTML fragment with waveform, spectrogram and player; safe to put into the report's page.
 
     Args:
         report: Its `audio.speech` evidence gives the spans.
         sound: The channel that was judged.
         player_url: Where the player finds the sound; without one it lies in the page itself, as MP3.
+        say: Translates `TEXTS`.
     """
     evidence = report.find("audio.speech")
     spans = evidence.where.spans if evidence is not None else ()
     duration_s = max(len(sound.waveform) / sound.sample_rate_hz, 1e-9)
     flagged = [span for span in spans if span.label in SHOWN]
-    marks = "".join(_mark(span, duration_s) for span in flagged)
+    marks = "".join(_mark(span, duration_s, say) for span in flagged)
     picture = png_uri(spectrogram_rgba(sound.waveform))
-    legend = "Coloured stretches were flagged." if flagged else "No stretch was flagged."
+    title = say("Waveform and spectrogram, %(seconds)s seconds") % {"seconds": f"{duration_s:.1f}"}
+    legend = (
+        say("Waveform above, spectrogram to %(khz)s kHz below.") % {"khz": f"{sound.sample_rate_hz / 2000:g}"},
+        say("Coloured stretches were flagged." if flagged else "No stretch was flagged."),
+        say("A flag is a hint where to listen, not proof."),
+    )
     return (
         '<figure class="audio" data-audio><svg role="img" viewBox="0 0 '
-        f'{WIDTH} {2 * HEIGHT}" aria-label="Waveform and spectrogram, {duration_s:.1f} seconds">'
+        f'{WIDTH} {2 * HEIGHT}" aria-label="{escape(title)}">'
         f'<path d="{waveform_path(sound.waveform)}" class="wave"/>'
         f'<image href="{picture}" y="{HEIGHT}" width="{WIDTH}" height="{HEIGHT}" preserveAspectRatio="none"/>'
         f'{marks}<line class="cursor" x1="0" y1="0" x2="0" y2="{2 * HEIGHT}" hidden=""/></svg>'
         f'<p class="ends" aria-hidden="true"><span>0:00.0</span><span>{words.clock(duration_s)}</span></p>'
-        f"{_player(sound, flagged, player_url)}"
-        f"<figcaption>Waveform above, spectrogram to {sound.sample_rate_hz / 2000:g} kHz below. {legend} "
-        "A flag is a hint where to listen, not proof.</figcaption></figure>"
+        f"{_player(sound, flagged, player_url, say)}"
+        f"<figcaption>{escape(' '.join(legend))}</figcaption></figure>"
     )
 
 
-def _player(sound: Sound, flagged: list[Span], url: str) -> str:
+def _player(sound: Sound, flagged: list[Span], url: str, say: Say) -> str:
     """Return the player and a button for each flagged stretch; nothing for long recordings without an address."""
     if not url and len(sound.waveform) > MOST_PLAYED_S * sound.sample_rate_hz:
         return ""
     buttons = "".join(
         f'<button type="button" data-seek="{span.start_s:.2f}">{words.clock(span.start_s)} '
-        f"{escape(str(span.label))}</button>"
+        f"{escape(say(span.label))}</button>"
         for span in flagged[:MOST_BUTTONS]
     )
-    row = f'<p class="seek" hidden>Play from: {buttons}</p>' if buttons else ""
+    row = f'<p class="seek" hidden>{escape(say("Play from:"))} {buttons}</p>' if buttons else ""
     source = f'preload="none" src="{escape(url)}"' if url else f'preload="metadata" src="{sound_uri(sound)}"'
     return f"<audio controls {source}></audio>{row}"
 
@@ -140,13 +161,17 @@ def spectrogram_rgba(waveform: Float32Array, *, width: int = WIDTH, height: int 
     return pixels
 
 
-def _mark(span: Span, duration_s: float) -> str:
+def _mark(span: Span, duration_s: float, say: Say) -> str:
     """Return a translucent box over both pictures, with its words as tooltip."""
     start = WIDTH * max(0.0, span.start_s / duration_s)
     width = max(1.0, WIDTH * (min(span.end_s, duration_s) - span.start_s) / duration_s)
-    score = "" if span.p_synthetic is None else f", score {span.p_synthetic:.2f}"
-    words = escape(f"{span.label}, {span.start_s:.1f} to {span.end_s:.1f} s{score}")
+    told = say("%(label)s, %(start)s to %(end)s s") % {
+        "label": say(span.label),
+        "start": f"{span.start_s:.1f}",
+        "end": f"{span.end_s:.1f}",
+    }
+    score = "" if span.p_synthetic is None else f": {span.p_synthetic:.2f}"
     return (
         f'<rect x="{start:.1f}" y="0" width="{width:.1f}" height="{2 * HEIGHT}" fill="{SHOWN[span.label]}" '
-        f'fill-opacity="0.28"><title>{words}</title></rect>'
+        f'fill-opacity="0.28"><title>{escape(told + score)}</title></rect>'
     )

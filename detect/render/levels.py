@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from detect.text import clean_text, clean_tree
-from detect.types import Evidence
+from detect.types import Evidence, Status
 
 LEVEL_TITLES = {
     "l1": "At a glance",
@@ -32,7 +32,12 @@ class Level:
 
 
 def read_levels(evidence: Evidence) -> tuple[Level, ...]:
-    """Return the levels that the evidence carries, in order; empty when it carries none."""
+    """Return the levels that the evidence carries, in order; empty when it carries none, or only that nothing is there.
+
+    That nothing was found, or not read, is the evidence's reason; a level would say it again.
+    """
+    if evidence.status is not Status.SCORED:
+        return ()
     levels = evidence.details.get("levels")
     if not isinstance(levels, Mapping):
         return ()

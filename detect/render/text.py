@@ -86,7 +86,7 @@ def _card(report: Report) -> Group:
     if report.error:
         return Group(*parts, Text(f"Error code: {clean_text(report.error.code)}", style="dim"))
     parts += [Text(), *_score_lines(report)]
-    parts += _section("Why", _bullets(report.reasons))
+    parts += _section("Why", _bullets(words.telling_reasons(report)))
     parts += _section("Evidence", _evidence_table(report))
     parts += _section("Where from", *_provenance(report))
     parts += _section("After re-encoding and resizing", *_stability(report))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,21 +11,22 @@ from typing import Any
 from markupsafe import Markup
 
 from detect.render import pictures, words
-from detect.render.audio import Sound, render_audio_section
+from detect.render.audio import Say, Sound, render_audio_section
 from detect.render.clip import ClipView, build_clip
 from detect.render.heatmap import HeatMapAnnotator
 from detect.render.json import dumps
 from detect.render.ledger import Ledger, build_ledger
-from detect.render.levels import Level, flat_lines, read_levels
+from detect.render.levels import Level, flat_lines, label, read_levels
 from detect.render.places import Place, Timeline, build_timeline, highest_cells, outlined, region_places
 from detect.serialize import to_plain
 from detect.text import clean_tree
-from detect.types import Evidence, HeatMap, ModelRef, Report, UInt8Array
+from detect.types import Evidence, HeatMap, ModelRef, Reason, Report, UInt8Array
 
 _OVERLAY = HeatMapAnnotator(opacity=1.0)  # the page's slider does the fading
 MAX_GRID_CELLS_LISTED = 1024
 """Above this the full table of a heat map is left to the JSON."""
 
+_CODE = re.compile("[a-z_]+")
 _DISCLOSURE_TITLES = {"eu_art50": "EU AI Act, Article 50", "cn_gb45438": "China, GB 45438-2025"}
 
 
@@ -67,6 +69,7 @@ class ReportView:
     verdict_symbol: str
     verdict_class: str
     sentence: str
+    reasons: tuple[Reason, ...]
     media_line: str
     picture_uri: Markup | None
     picture_size: tuple[int, int]
@@ -89,6 +92,7 @@ def build_view(
     stills: Sequence[tuple[float, UInt8Array]] = (),
     sound: Sound | None = None,
     player_url: str = "",
+    say: Say = str,
 ) -> ReportView:
     """Prepare one Report for a page.
 
@@ -100,6 +104,7 @@ def build_view(
         stills: Frames of a clip to show beside its time axis, (seconds, (H, W, 3) uint8) each.
         sound: The judged channel of a recording, when the page is to show and play it.
         player_url: Where a served page finds the sound; without one it is put into the page.
+        say: Puts the texts of the sound's section into the language of the page; English if left out.
     """
     shown = pictures.shrink(pixels_rgb, max_side=max_side) if pixels_rgb is not None else None
     media = report.media
@@ -113,22 +118,32 @@ def build_view(
         verdict_symbol=words.verdict_symbol(report),
         verdict_class="error" if report.error else report.verdict.value.replace("_", "-"),
         sentence=words.verdict_sentence(report),
+        reasons=words.telling_reasons(report),
         media_line=words.media_line(media) if media else "",
         picture_uri=Markup(pictures.jpeg_uri(shown)) if shown is not None else None,  # noqa: S704 - base64 of our own
         picture_size=size,
         evidence=tuple(_evidence_view(item, report, shown=shown, size=size) for item in report.evidence),
         ledger=build_ledger(report),
         models=tuple(dict.fromkeys(item.model for item in report.evidence if item.model)),
-        disclosures=tuple(
-            line
-            for name, value in report.disclosures.items()
-            for line in flat_lines(value, prefix=_DISCLOSURE_TITLES.get(name, name))
-        ),
+        disclosures=disclosure_lines(report.disclosures),
         pipeline=tuple(flat_lines(report.pipeline)),
         clip=build_clip(report, stills),
-        sound=None if sound is None else Markup(render_audio_section(report, sound, player_url=player_url)),  # noqa: S704 - escaped there
+        sound=_sound_section(report, sound, player_url, say) if sound is not None else None,
         json_uri=Markup(pictures.data_uri(dumps(report, is_pretty=True).encode(), mime="application/json")),  # noqa: S704
     )
+
+
+def disclosure_lines(disclosures: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the legal marks of a Report as (title, words): codes such as `none_found` are put into words."""
+    return tuple(
+        (title[:1].upper() + title[1:], label(text) if _CODE.fullmatch(text) else text)
+        for name, value in disclosures.items()
+        for title, text in flat_lines(value, prefix=_DISCLOSURE_TITLES.get(name, name))
+    )
+
+
+def _sound_section(report: Report, sound: Sound, player_url: str, say: Say) -> Markup:
+    return Markup(render_audio_section(report, sound, player_url=player_url, say=say))  # noqa: S704 - escaped there
 
 
 def _evidence_view(item: Evidence, report: Report, *, shown: UInt8Array | None, size: tuple[int, int]) -> EvidenceView:

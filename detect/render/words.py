@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from detect.types import Finding, Interval, MediaFacts, MediaKind, Operating, Report, Status, Verdict
+from detect.types import Finding, Interval, MediaFacts, MediaKind, Operating, Reason, Report, Status, Verdict
 
 VERDICT_TITLES = {
     Verdict.LIKELY_AUTHENTIC: "Likely authentic",
@@ -60,6 +60,12 @@ SOURCE_TITLES = {
     "audio.music": "Music",
     "provenance.c2pa": "Content Credentials (C2PA)",
     "provenance.metadata": "Metadata in the file",
+    "watermark.dwtdct": "Watermark of Stable Diffusion, SDXL or FLUX",
+    "watermark.stealth": "Generation parameters hidden in the pixels",
+    "watermark.perth": "Watermark of voices (Perth)",
+    "known.file": "Known files",
+    "known.picture": "Known pictures",
+    "known.sound": "Known recordings",
 }
 NEVER = "never"
 _FAMILY_TITLES = {"watermark": "Watermark", "known": "Known files", "provenance": "Provenance"}
@@ -80,6 +86,23 @@ def source_title(source: str) -> str:
 def is_provenance(source: str) -> bool:
     """Say whether the evidence speaks about where a file comes from, rather than about its content."""
     return source.partition(".")[0] in _PROVENANCE_FAMILIES
+
+
+def telling_reasons(report: Report) -> tuple[Reason, ...]:
+    """Return the reasons behind the verdict, without those that say of the file's origin that nothing was found.
+
+    Absence weighs nothing and is said where the file's origin is told; among the reasons it reads like a suspicion.
+    A credential that is there and could not be read stays; a mark that could not be looked for does not.
+    """
+    silent = {
+        reason
+        for item in report.evidence
+        if is_provenance(item.source)
+        and item.status is not Status.SCORED
+        and (item.status is Status.NOT_APPLICABLE or not item.source.startswith("provenance."))
+        for reason in item.reasons
+    }
+    return tuple(reason for reason in report.reasons if reason not in silent) or report.reasons
 
 
 def noun(report: Report) -> str:
@@ -109,10 +132,23 @@ def budget_sentence(operating: Operating) -> str:
     if threshold(operating.synthetic_threshold) == NEVER:
         return "No calibrated classifier judged this file: only what the file says about itself could decide."
     share = f"{operating.max_false_positive_rate * 100:g}"
+    accused, acquitted = threshold_scores(operating)
     return (
-        f"Thresholds are set so that at most {share} of 100 authentic files of the calibration set would be called "
-        f"machine-made or manipulated."
+        f"Called machine-made below {accused}, authentic above {acquitted}, else undecided: set so that at most "
+        f"{share} of 100 authentic files of the calibration set would be called machine-made or manipulated."
     )
+
+
+def threshold_scores(operating: Operating) -> tuple[str, str]:
+    """Return the authenticity below which a file is accused and above which it is acquitted.
+
+    With three decimals, one more than the score: a file just short of a threshold must not read as if it had passed.
+    """
+    accused, acquitted = (
+        1 / (1 + math.exp(min(max(value, -700.0), 700.0))) if value is not None else default
+        for value, default in ((operating.synthetic_threshold, 0.0), (operating.authentic_threshold, 1.0))
+    )
+    return f"{accused:.3f}", f"{acquitted:.3f}"
 
 
 def threshold(log_odds: float | None) -> str:

@@ -6,8 +6,11 @@ from babel.messages.extract import extract_from_dir
 
 from api.page import HERE
 from api.page.sentences import all_texts
+from detect.provenance.disclosures import disclosures
+from detect.render import audio
 from detect.render.levels import LEVEL_TITLES
-from detect.render.words import STATUS_TITLES, VERDICT_TITLES
+from detect.render.view import disclosure_lines
+from detect.render.words import SOURCE_TITLES, STATUS_TITLES, VERDICT_TITLES
 
 _PLACES = (
     *("upper left", "upper centre", "upper right", "middle left", "centre", "middle right"),
@@ -27,6 +30,12 @@ def template_texts() -> set[str]:
 
 def core_texts() -> set[str]:
     """Return the texts of the page itself, which every catalogue must know; reasons of evidence may stay English."""
-    words = {*VERDICT_TITLES.values(), *STATUS_TITLES.values(), *LEVEL_TITLES.values()}
+    words = {*VERDICT_TITLES.values(), *STATUS_TITLES.values(), *LEVEL_TITLES.values(), *SOURCE_TITLES.values()}
+    words |= {
+        *audio.TEXTS,
+        "authentic",
+        "undecided",
+        *(text for line in disclosure_lines(disclosures([])) for text in line),
+    }
     states = {"Waiting", "Being judged", "Could not be judged", "Erased", "Starting point (prior)"}
     return template_texts() | words | states | {*all_texts(), *_PLACES}

@@ -89,7 +89,7 @@ def test_policy_bounds(pixels, bounded, expected):
 def test_classifiers_of_the_same_pixels_are_not_summed():
     both = combine([scored(3.0), scored(3.0, "video.frames")])
     assert 3.0 < both.log_odds < 4.0
-    assert any("correlated" in line.note for line in both.contributions)
+    assert any("counts less" in line.note for line in both.contributions)
 
 
 def test_intervals_of_independent_sources_add_in_squares():

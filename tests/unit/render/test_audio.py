@@ -31,7 +31,7 @@ def make_report(*spans: Span) -> Report:
 def test_flagged_stretches_are_marked_at_their_place_and_can_be_played(tone: Sound) -> None:
     html = render_audio_section(make_report(Span(1.0, 3.0, 0.91, "spliced")), tone)
     assert '<rect x="225.0" y="0" width="450.0"' in html
-    assert "spliced, 1.0 to 3.0 s, score 0.91" in html
+    assert "spliced, 1.0 to 3.0 s: 0.91" in html
     assert 'data-seek="1.00"' in html
     assert 'src="data:audio/mpeg;base64,' in html
 
@@ -76,3 +76,18 @@ def test_the_page_admits_its_own_sound_and_shows_it(tone: Sound) -> None:
     assert page.count("<audio controls") == 1
     bare = format_page([PageItem(replace(report))], count=1)
     assert "<audio controls" not in bare
+
+
+def test_every_word_of_the_section_can_be_said_in_another_language(tone: Sound) -> None:
+    asked: list[str] = []
+
+    def say(text: str) -> str:
+        asked.append(text)
+        return re.sub(
+            r"%\(\w+\)s|a", lambda found: found[0].replace("a", "ä") if len(found[0]) == 1 else found[0], text
+        )
+
+    html = render_audio_section(make_report(Span(1.0, 3.0, 0.91, "spliced")), tone, say=say)
+    shown = re.sub(r"<[^>]*>", " ", html).split()
+    assert set(asked) <= set(audio.TEXTS)  # what the catalogues know
+    assert not [word for word in shown if "a" in word]

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from detect.render.html import PageItem, format_page
-from detect.types import Evidence, Report, Status, Verdict
+from detect.types import Evidence, Reason, Report, Status, Verdict
 from tests.unit.render.samples import failed_report, hostile_report, picture_report, recording_report
 
 PIXELS = np.random.default_rng(7).integers(0, 256, (480, 640, 3), dtype=np.uint8)
@@ -218,3 +218,20 @@ def test_many_files_share_smaller_pictures() -> None:
     alone = format_page([PageItem(picture_report(), wide)], count=1)
     many = format_page([PageItem(picture_report(), wide)], count=500)
     assert len(many) < len(alone)
+
+
+def test_legal_marks_are_told_in_words_and_in_full() -> None:
+    note = "Marks that were found. A missing mark does not show that content is authentic, nor that one was required."
+    page = page_of(picture_report(disclosures={"eu_art50": {"marking": "none_found"}, "note": note}))
+    assert "<dt>EU AI Act, Article 50, marking</dt><dd>None found</dd>" in page
+    assert f"<dt>Note</dt><dd>{note}</dd>" in page
+
+
+def test_that_nothing_was_found_is_said_where_the_origin_is_told_and_not_among_the_reasons() -> None:
+    absent = Reason("no_c2pa_manifest", "No credentials here.")
+    levels = {"levels": {"l1": {"content_credentials": "none found"}}}
+    evidence = (Evidence("provenance.c2pa", Status.NOT_APPLICABLE, reasons=(absent,), details=levels),)
+    report = picture_report(evidence=evidence, reasons=(Reason("weak", "Too weak."), absent), contributions=())
+    why, _, rest = page_of(report).partition("Where it says it comes from")
+    assert absent.text not in why
+    assert absent.text in rest and "At a glance" not in rest

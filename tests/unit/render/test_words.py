@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from detect.render import words
-from detect.types import Finding, MediaKind, Status, Verdict
+from detect.types import Evidence, Finding, MediaKind, Operating, Reason, Status, Verdict
+from tests.unit.render.samples import picture_report
 
 
 @pytest.mark.parametrize(
@@ -49,6 +50,24 @@ def test_file_sizes_read_well(size: int, shown: str) -> None:
     assert words.file_size(size) == shown
 
 
+def test_that_no_origin_was_found_is_no_reason_for_a_verdict() -> None:
+    weak, absent = Reason("between_thresholds", "Too weak."), Reason("no_c2pa_manifest", "Nothing there.")
+    unread, extra = Reason("c2pa_unreadable", "There, not readable."), Reason("extra", "Needs an extra.")
+    evidence = (
+        Evidence("provenance.c2pa", Status.NOT_APPLICABLE, reasons=(absent,)),
+        Evidence("provenance.metadata", Status.FAILED, reasons=(unread,)),
+        Evidence("watermark.perth", Status.UNAVAILABLE, reasons=(extra,)),
+    )
+    report = picture_report(evidence=evidence, reasons=(weak, absent, unread, extra))
+    assert words.telling_reasons(report) == (weak, unread)
+    assert words.telling_reasons(picture_report(evidence=evidence, reasons=(absent,))) == (absent,)
+
+
+def test_the_thresholds_are_told_as_scores_with_one_more_decimal_than_the_score() -> None:
+    assert words.threshold_scores(Operating(0.02, 2.24, -1.22, "x")) == ("0.096", "0.772")
+    assert words.threshold_scores(Operating(0.02, 2.24, float("-inf"), "x"))[1] == "1.000"
+
+
 def test_every_word_of_the_house_has_its_title() -> None:
     assert set(words.VERDICT_TITLES) == set(words.VERDICT_SYMBOLS) == set(Verdict)
     assert set(words.STATUS_TITLES) == set(Status)
@@ -63,7 +82,8 @@ def test_verdicts_are_told_apart_without_colour() -> None:
     ("source", "title"),
     [
         ("image.pixels", "Pixels of the picture"),
-        ("watermark.perth", "Watermark: perth"),
+        ("watermark.perth", "Watermark of voices (Perth)"),
+        ("watermark.new", "Watermark: new"),
         ("plugin.mine", "plugin.mine"),
     ],
 )
