@@ -16,10 +16,12 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+import soundfile
 from PIL import Image
 
 from detect.client import Client
 from detect.networks.zoo import list_models
+from tests.unit.api.clips import make_clip
 
 HERE = Path(__file__).parent
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
@@ -80,6 +82,9 @@ def test_page_works_by_mouse_keyboard_and_without_script_and_axe_finds_nothing(s
     for name in ("slow", "photo", "keyboard", "noscript"):
         Image.fromarray(rng.integers(0, 255, (256, 320, 3), dtype=np.uint8)).save(tmp_path / f"{name}.png")
     (tmp_path / "broken.png").write_bytes((tmp_path / "photo.png").read_bytes()[:2000])
+    moments = np.arange(5 * 16_000) / 16_000
+    soundfile.write(tmp_path / "sound.wav", 0.2 * np.sin(2 * np.pi * (200 + 40 * moments) * moments), 16_000)
+    (tmp_path / "clip.mp4").write_bytes(make_clip(width=320, height=256))
     done = subprocess.run(
         ["node", str(HERE / "page.mjs"), served, str(tmp_path), str(tmp_path)],
         cwd=NODE_MODULES,
@@ -95,6 +100,8 @@ def test_page_works_by_mouse_keyboard_and_without_script_and_axe_finds_nothing(s
     steps = found["steps"]
     assert steps["keyboard"] == "done"
     assert steps["noScript"] == "/a/"
+    assert steps["waveform"] == 1
+    assert steps["scrubber"]
     assert steps["phoneOverflow"] <= 0
     assert "unsupported_media" in steps["dropped"]
     assert steps["offline"]

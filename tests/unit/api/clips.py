@@ -14,14 +14,14 @@ from detect.types import Evidence, Finding, MediaFacts, MediaKind, Report, Span,
 DURATION_S = 6.0
 
 
-def make_clip(seconds: float = DURATION_S) -> bytes:
+def make_clip(seconds: float = DURATION_S, *, width: int = 96, height: int = 64) -> bytes:
     """Return an MP4 of moving noise, 5 frames a second."""
     sink = io.BytesIO()
     rng = np.random.default_rng(0)
     with av.open(sink, "w", format="mp4") as container:
         stream = container.add_stream("mpeg4", rate=5)
-        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
-        base = rng.integers(0, 255, (64, 96, 3), dtype=np.uint8)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        base = rng.integers(0, 255, (height, width, 3), dtype=np.uint8)
         for number in range(int(5 * seconds)):
             frame = av.VideoFrame.from_ndarray(np.roll(base, 3 * number, axis=1), format="rgb24")
             container.mux(stream.encode(frame))
