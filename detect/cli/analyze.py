@@ -32,7 +32,10 @@ standard input. Results come in the order of the input; a file that cannot be ju
 FilesArgument = Annotated[list[str] | None, typer.Argument(metavar="FILES", show_default=False)]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one Report a line (JSON Lines) and nothing else.")]
 HtmlOption = Annotated[
-    Path | None, typer.Option("--html", metavar="FILE", help="Also write one self-contained page with the heat maps.")
+    Path | None,
+    typer.Option(
+        "--html", metavar="FILE", help="Also write one self-contained page with the heat maps; a PDF if so named."
+    ),
 ]
 BudgetOption = Annotated[
     float,

@@ -13,6 +13,7 @@ from detect.cli.inputs import Source
 from detect.errors import ConfigError, WitnessmarkError
 from detect.render.audio import Sound, is_shown, judged_sound
 from detect.render.html import PageItem, format_page
+from detect.render.pdf import format_pdf
 from detect.types import MediaKind, Report, UInt8Array
 
 _MOST_STILLS = 24
@@ -24,27 +25,33 @@ def check_target(path: Path) -> None:
 
     Raises:
         ConfigError: The folder does not exist or cannot be written, or the path is a folder.
+        MissingExtraError: A PDF is wanted, and nothing here can draw one.
     """
+    if _is_pdf(path):
+        format_pdf("<p>x")  # opens Pango, which the wheel of WeasyPrint does not bring
     folder = path.parent
     if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
         raise ConfigError(f"--html {path}: expected a file name in an existing folder that can be written")
 
 
 def write_page(path: Path, results: Sequence[tuple[Source, Report]]) -> None:
-    """Write the page in one step: a reader finds the old page or the whole new one."""
+    """Write the page in one step: a reader finds the old page or the whole new one. A name in `.pdf` gets a PDF."""
     items = (
         PageItem(report, _pixels(source, report), _stills(source, report), _sound(source, report))
         for source, report in results
     )
     page = format_page(items, count=len(results), made_at=datetime.now(UTC), version=__version__)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=".witnessmark-", delete=False, encoding="utf-8"
-    ) as new:
-        new.write(page)
+    content = format_pdf(page) if _is_pdf(path) else page.encode("utf-8")
+    with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=".witnessmark-", delete=False) as new:
+        new.write(content)
     umask = os.umask(0)
     os.umask(umask)
     os.chmod(new.name, 0o666 & ~umask)
     os.replace(new.name, path)
+
+
+def _is_pdf(path: Path) -> bool:
+    return path.suffix.lower() == ".pdf"
 
 
 def _stills(source: Source, report: Report) -> list[tuple[float, UInt8Array]]:

@@ -133,6 +133,12 @@ def test_page_holds_every_file_and_its_picture(files: Path, capsys: pytest.Captu
     assert list(files.glob(".witnessmark-*")) == []
 
 
+def test_a_page_called_pdf_is_drawn_as_one(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("detect.cli.page.format_pdf", lambda html: b"%PDF-" + str(len(html)).encode())
+    assert run(["--json", "--html", "page.pdf", "auth.jpg"]) == 0
+    assert (files / "page.pdf").read_bytes().startswith(b"%PDF-")
+
+
 def test_bytes_on_stdin_are_judged_and_named_by_a_dash(
     files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
