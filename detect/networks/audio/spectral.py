@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from itertools import pairwise
 from typing import cast
 
 import torch
 from torch import Tensor, nn
+
+from detect.networks.audio.whisper import LogMel
 
 N_FFT = 512
 HOP = 256
@@ -29,7 +32,21 @@ def log_spectrogram(wave: Tensor) -> Tensor:
     window = torch.hann_window(N_FFT, device=wave.device)
     spectrum = torch.stft(wave, N_FFT, HOP, window=window, return_complex=True)[:, 1:]
     power = spectrum.real.square() + spectrum.imag.square()
-    level = (power / (power.amax(dim=(1, 2), keepdim=True) + 1e-12) + FLOOR).log()
+    return _two_pictures((power / (power.amax(dim=(1, 2), keepdim=True) + 1e-12) + FLOOR).log())
+
+
+def log_mel(wave: Tensor) -> Tensor:
+    """Return the same two pictures on 80 mel bands instead of 256 even ones, (B, 2, 80, samples // 160)."""
+    return _two_pictures(_mel()(wave))
+
+
+@functools.lru_cache(maxsize=1)
+def _mel() -> LogMel:
+    return LogMel()
+
+
+def _two_pictures(level: Tensor) -> Tensor:
+    """Return (B, 2, bands, frames) of levels (B, bands, frames): as they are, and without the mean of each band."""
     pictures = torch.stack([level, level - level.mean(2, keepdim=True)], dim=1)
     pictures = pictures - pictures.mean(dim=(2, 3), keepdim=True)
     return pictures / (pictures.std(dim=(2, 3), keepdim=True) + 1e-4)
