@@ -139,6 +139,8 @@ def test_structure_has_language_landmarks_and_ordered_headings(all_page: str) ->
     assert [len(elements.all(tag)) for tag in ("main", "footer", "title")] == [1, 1, 1]
     levels = [int(tag[1]) for tag, _ in elements.tags if re.fullmatch("h[1-6]", tag)]
     assert all(after - before <= 1 for before, after in pairwise(levels))
+    for reports in ((), (picture_report(),), (picture_report(), failed_report())):
+        assert len(Elements(page_of(*reports)).all("h1")) == 1
     for table_heading in elements.all("th"):
         assert table_heading["scope"] in ("row", "col")
 
