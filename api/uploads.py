@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from fastapi import Request
 from pydantic import ValidationError
@@ -27,6 +27,22 @@ PAGE_FORM = SUBMISSION | {"url"}
 _FORM_SLACK_BYTES = 64 * 1024  # boundaries, headers and small fields around the file
 MAX_JSON_BYTES = 64 * 1024
 MAX_IDEMPOTENCY_KEY_CHARACTERS = 255
+_FIELDS: dict[str, dict[str, Any]] = {
+    "file": {"type": "string", "format": "binary"},
+    "webhook_url": {"type": "string", "maxLength": 4096},
+    "zero_retention": {"type": "boolean", "default": False},
+}
+
+
+def form_content(fields: frozenset[str] = FILE_ONLY) -> dict[str, Any]:
+    """Return what OpenAPI says of a form with a file that `read_upload` takes with these fields."""
+    form = {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["file"],
+        "properties": {name: schema for name, schema in _FIELDS.items() if name in fields},
+    }
+    return {"multipart/form-data": {"schema": form}}
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ import numpy as np
 import soundfile
 from PIL import Image
 
+from detect.client import Client
+
 FORMATS = ("JPEG", "JPEG", "JPEG", "PNG", "WEBP", "JPEG", "JPEG", "WEBP", "JPEG", "WAV")
 """What is sent, in turn: mostly JPEG, as on the web, and one short recording in ten."""
 
@@ -139,13 +141,8 @@ class Server:
             [sys.executable, "-m", "detect.cli", "serve", "--port", str(port)],
             env={**os.environ, **own, "WITNESSMARK_LOG_LEVEL": "error"},
         )
-        while True:
-            try:
-                if httpx.get(f"{self.url}/readyz", timeout=30).status_code == 200:
-                    return
-            except httpx.HTTPError:
-                pass
-            time.sleep(0.2)
+        with Client(self.url) as client:
+            client.wait_until_ready()
 
     def stop(self) -> None:
         self.process.terminate()

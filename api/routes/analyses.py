@@ -22,6 +22,7 @@ from api.uploads import (
     PAGE_FORM,
     SUBMISSION,
     Upload,
+    form_content,
     parse_url_request,
     read_body,
     read_upload,
@@ -51,26 +52,9 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
 _SUBMIT_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "additionalProperties": False,
-                    "required": ["file"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary"},
-                        "webhook_url": {"type": "string", "maxLength": 4096},
-                        "zero_retention": {"type": "boolean", "default": False},
-                    },
-                }
-            },
-            "application/json": {"schema": UrlRequest.model_json_schema()},
-        },
+        "content": form_content(SUBMISSION) | {"application/json": {"schema": UrlRequest.model_json_schema()}},
     },
-    "parameters": [
-        _PREFER,
-        IDEMPOTENCY_KEY,
-    ],
+    "parameters": [_PREFER, IDEMPOTENCY_KEY],
 }
 
 

@@ -10,28 +10,14 @@ from fastapi.concurrency import run_in_threadpool
 from api.schemas import ProvenanceBody
 from api.security import Caller, check_rate, requires
 from api.state import service_of
-from api.uploads import read_upload
+from api.uploads import form_content, read_upload
 from detect.media import open_source
 from detect.provenance import disclosures, examine
 from detect.serialize import to_plain
 
 router = APIRouter(prefix="/v1/provenance", tags=["provenance"])
 
-_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "additionalProperties": False,
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                }
-            }
-        },
-    }
-}
+_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": form_content()}}
 
 
 @router.post("", response_model=ProvenanceBody, openapi_extra=_BODY)

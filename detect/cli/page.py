@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from detect import __version__
 from detect.cli.inputs import Source
 from detect.errors import ConfigError, WitnessmarkError
+from detect.files import write_whole
 from detect.render.audio import Sound, is_shown, judged_sound
 from detect.render.html import PageItem, format_page
 from detect.render.pdf import format_pdf
@@ -42,12 +42,7 @@ def write_page(path: Path, results: Sequence[tuple[Source, Report]]) -> None:
     )
     page = format_page(items, count=len(results), made_at=datetime.now(UTC), version=__version__)
     content = format_pdf(page) if _is_pdf(path) else page.encode("utf-8")
-    with tempfile.NamedTemporaryFile("wb", dir=path.parent, prefix=".witnessmark-", delete=False) as new:
-        new.write(content)
-    umask = os.umask(0)
-    os.umask(umask)
-    os.chmod(new.name, 0o666 & ~umask)
-    os.replace(new.name, path)
+    write_whole(path, content)
 
 
 def _is_pdf(path: Path) -> bool:

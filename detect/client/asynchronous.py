@@ -1,9 +1,11 @@
-"""The asynchronous client."""
+"""The asynchronous client; `scripts/sync_client.py` makes the plain one from this file."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import time
 from collections.abc import AsyncIterator, Iterable
 from types import TracebackType
 from typing import Any
@@ -47,6 +49,21 @@ class AsyncClient:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+    async def wait_until_ready(self, *, timeout_s: float = 120.0) -> None:
+        """Wait until the service has loaded its models and takes work, as after its start.
+
+        Raises:
+            ServiceError: It was not ready in time.
+        """
+        end = time.monotonic() + timeout_s
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if (await self._http.get("/readyz")).is_success:
+                    return
+            if time.monotonic() >= end:
+                raise wire.ServiceError(0, "service_not_ready", f"the service was not ready within {timeout_s:g} s")
+            await asyncio.sleep(0.2)
 
     async def analyze(
         self, file: FileLike, *, name: str | None = None, timeout_s: float = 600.0, zero_retention: bool = False

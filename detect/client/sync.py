@@ -1,7 +1,8 @@
-"""The plain client."""
+"""The plain client; made from `asynchronous.py` by `scripts/sync_client.py`: change that file instead."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Iterable, Iterator
@@ -47,6 +48,21 @@ class Client:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+    def wait_until_ready(self, *, timeout_s: float = 120.0) -> None:
+        """Wait until the service has loaded its models and takes work, as after its start.
+
+        Raises:
+            ServiceError: It was not ready in time.
+        """
+        end = time.monotonic() + timeout_s
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if (self._http.get("/readyz")).is_success:
+                    return
+            if time.monotonic() >= end:
+                raise wire.ServiceError(0, "service_not_ready", f"the service was not ready within {timeout_s:g} s")
+            time.sleep(0.2)
 
     def analyze(
         self, file: FileLike, *, name: str | None = None, timeout_s: float = 600.0, zero_retention: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import IO, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from detect.media.pcm import SAMPLE_RATE_HZ, BlockNotes, open_reader, resample_b
 from detect.media.sandbox import SANDBOX
 from detect.media.source import MediaSource
 from detect.media.wire import Payload
-from detect.types import DecodedAudio, Int16Array, MediaFacts, MediaKind, Reason
+from detect.types import DecodedAudio, Int16Array, MediaKind, Reason
 
 READER = "detect.media.audio:read_blocks"
 """What runs in the child; `SANDBOX.warm(READER)` starts one early."""
@@ -68,13 +69,8 @@ def decode_audio(source: MediaSource, *, limits: Limits = DEFAULT_LIMITS) -> Dec
     codes = [*notes, *([channel_note] if channel_note else [])]
     if source.kind is MediaKind.VIDEO:
         codes.append("sound_of_video")
-    facts = MediaFacts(
-        name=source.name,
-        sha256=source.sha256,
-        bytes=source.size,
-        kind=source.kind,
-        format=source.format,
-        mime=source.mime,
+    facts = replace(
+        source.facts(),
         duration_s=round(waveform.shape[1] / SAMPLE_RATE_HZ, 3),
         sample_rate_hz=int(head["sample_rate_hz"]),
         channels=int(head["channels"]),

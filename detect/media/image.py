@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from detect.errors import UnsupportedMediaError
 from detect.media.limits import DEFAULT_LIMITS, Limits
 from detect.media.sandbox import SANDBOX
 from detect.media.source import MediaSource
-from detect.types import DecodedImage, MediaFacts, MediaKind, Reason
+from detect.types import DecodedImage, MediaKind, Reason
 
 DECODER = "detect.media.pixels:decode"
 """What runs in the child; `SANDBOX.warm(DECODER)` starts one early."""
@@ -48,13 +49,8 @@ def decode_image(source: MediaSource, *, limits: Limits = DEFAULT_LIMITS) -> Dec
     payload = SANDBOX.call(DECODER, arguments, limits=limits)
     pixels = payload.arrays["pixels_rgb"]
     height, width = pixels.shape[:2]
-    facts = MediaFacts(
-        name=source.name,
-        sha256=source.sha256,
-        bytes=source.size,
-        kind=source.kind,
-        format=source.format,
-        mime=source.mime,
+    facts = replace(
+        source.facts(),
         width=width,
         height=height,
         notes=(*source.notes, *(Reason(str(code), str(text)) for code, text in payload.facts["notes"])),

@@ -26,7 +26,7 @@ from detect.errors import (
 from detect.media.formats import FORMATS, MEDIA_SUFFIXES, REFUSED
 from detect.media.limits import DEFAULT_LIMITS, Limits
 from detect.media.sniff import HEAD_BYTES, Sniffed, sniff, sniff_stream
-from detect.types import MediaKind, Reason
+from detect.types import MediaFacts, MediaKind, Reason
 
 FileLike = str | os.PathLike[str] | bytes | BinaryIO
 
@@ -78,6 +78,10 @@ class MediaSource:
     def __post_init__(self) -> None:
         if self.is_temporary:  # also removed when the source is forgotten, or at the end of the program
             object.__setattr__(self, "_remover", weakref.finalize(self, _remove, self.path, os.getpid()))
+
+    def facts(self) -> MediaFacts:
+        """Return what is known before anything is decoded; readers add what they measure."""
+        return MediaFacts(self.name, self.sha256, self.size, self.kind, self.format, self.mime, notes=self.notes)
 
     def close(self) -> None:
         """Remove the temporary file, when there is one; safe to call twice."""

@@ -78,13 +78,9 @@ class VideoStream:
             clean_text(str(key), max_characters=40): clean_text(str(value), max_characters=200)
             for key, value in stated["tags"].items()
         }
-        self.facts = MediaFacts(
-            name=source.name,
-            sha256=source.sha256,
-            bytes=source.size,
+        self.facts: MediaFacts = replace(
+            source.facts(),
             kind=MediaKind.VIDEO,
-            format=source.format,
-            mime=source.mime,
             width=int(stated["width"]),
             height=int(stated["height"]),
             duration_s=float(stated["duration_s"]),

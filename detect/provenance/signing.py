@@ -9,14 +9,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from detect.errors import ConfigError, ProvenanceError
+from detect.files import write_whole
 from detect.provenance.codes import Bucket, sort_failures
 from detect.provenance.reader import MIME_BY_FORMAT, Reading, read_manifests
 from detect.provenance.settings import ProvenanceSettings
@@ -97,7 +96,7 @@ def sign_report(
         raise ConfigError(
             "this file carries credentials of its own, so a sidecar cannot describe it; sign a copy instead"
         )
-    _write(output, manifest if is_sidecar else signed)
+    write_whole(output, manifest if is_sidecar else signed)
 
 
 def read_report(
@@ -226,16 +225,3 @@ def _algorithm_of(key: PrivateKeyTypes) -> Any:
         if found is not None:
             return found
     raise ConfigError("the private key must be EC P-256, P-384 or P-521, RSA or Ed25519")
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write the file whole or not at all."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

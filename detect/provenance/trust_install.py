@@ -9,8 +9,6 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
-import os
-import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Mapping
@@ -20,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from detect.errors import ConfigError, ProvenanceError
+from detect.files import write_whole
 from detect.provenance.pem import block_from_der, certificate_blocks, join_blocks
 from detect.provenance.trust import (
     ANCHOR_LISTS,
@@ -136,7 +135,7 @@ def install(parsed: Iterable[tuple[str, _Parsed]], *, folder: Path, now: dt.date
     for label, item in parsed:
         text = join_blocks(item.blocks) if item.blocks else json.dumps(item.document, indent=1) + "\n"
         target = {"products": PRODUCTS_NAME, "distrust": DISTRUST_NAME}.get(item.name, f"{item.name}.pem")
-        _write(folder / target, text)
+        write_whole(folder / target, text.encode())
         index[item.name] = {
             "source": label,
             "installed_at": now.isoformat(timespec="seconds"),
@@ -146,7 +145,7 @@ def install(parsed: Iterable[tuple[str, _Parsed]], *, folder: Path, now: dt.date
             "sha256": hashlib.sha256(text.encode()).hexdigest(),
         }
         done.append(InstalledList(item.name, item.entries, item.issued, item.next_update, label))
-    _write(folder / INDEX_NAME, json.dumps(index, indent=1, sort_keys=True) + "\n")
+    write_whole(folder / INDEX_NAME, (json.dumps(index, indent=1, sort_keys=True) + "\n").encode())
     return tuple(done)
 
 
@@ -257,16 +256,3 @@ def _read_index(folder: Path) -> dict[str, Any]:
         return {}
     known = (*ANCHOR_LISTS, "products", "distrust")
     return {key: item for key, item in found.items() if key in known} if isinstance(found, dict) else {}
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace the file at once, so that a reader never sees half a list."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

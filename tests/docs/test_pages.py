@@ -6,13 +6,9 @@ import importlib.util
 import json
 import os
 import re
-import signal
-import socket
 import subprocess
 import sys
-import time
 import tomllib
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +20,7 @@ from PIL import Image
 
 from detect.networks.zoo import list_models
 from tests.docs.pages import RUNNABLE, Shell, commands, read_blocks, run_page
+from tests.serving import serving
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -58,21 +55,8 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def server(desk: Path) -> Iterator[str]:
     """The service as the tutorial starts it, on a free port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "detect.cli", "serve", "--port", str(port)]
-    process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 110
-    while time.monotonic() < deadline:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
-                break
-        except OSError:
-            time.sleep(0.3)
-    yield f"http://127.0.0.1:{port}"
-    process.send_signal(signal.SIGTERM)
-    process.wait(timeout=60)
+    with serving() as url:
+        yield url
 
 
 @pytest.mark.slow

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-import signal
-import socket
-import subprocess
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,6 +18,7 @@ from detect.analyzer import Analyzer, AnalyzerSettings
 from detect.networks.zoo import list_models
 from detect.render.json import dumps
 from detect.serialize import report_from_dict
+from tests.serving import serving
 from tests.unit.cluster.actors import kill_actor
 
 MAX_QUEUE = 8
@@ -59,44 +55,19 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
     size = {"num_cpus": 2, "object_store_memory": 200 * 1024**2, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, connect=False, head_node_args=size)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {
-        **os.environ,
+    variables = {
         "WITNESSMARK_DATA_DIR": str(tmp_path_factory.mktemp("data")),
         "WITNESSMARK_RAY_ADDRESS": cluster.address,
         "WITNESSMARK_MAX_QUEUE": str(MAX_QUEUE),
-        "OMP_NUM_THREADS": "1",
     }
-    command = [sys.executable, "-m", "detect.cli", "serve", "--engine", "ray", "--device", "cpu", "--port", str(port)]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-    url = f"http://127.0.0.1:{port}"
     try:
-        wait_until_ready(url, process)
-        ray.shutdown()  # a connection that tests before this one left open
-        ray.init(cluster.address, log_to_driver=False, configure_logging=False)
-        yield Served(url, serve.get_app_handle("witnessmark"))
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=90) in (0, -signal.SIGTERM)
+        with serving("--engine", "ray", "--device", "cpu", timeout_s=START_S, **variables) as url:
+            ray.shutdown()  # a connection that tests before this one left open
+            ray.init(cluster.address, log_to_driver=False, configure_logging=False)
+            yield Served(url, serve.get_app_handle("witnessmark"))
     finally:
-        process.kill()
-        process.wait()
         ray.shutdown()
         cluster.shutdown()
-
-
-def wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
-        assert process.poll() is None
-        try:
-            if httpx.get(f"{url}/readyz", timeout=5).status_code == 200:
-                return
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.5)
-    raise AssertionError("the service was not ready in time")
 
 
 def picture(number: int, codec: str = "JPEG") -> bytes:

@@ -5,15 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import numpy as np
 import pytest
 import soundfile
@@ -21,6 +16,7 @@ from PIL import Image
 
 from detect.client import Client
 from detect.networks.zoo import list_models
+from tests.serving import serving
 from tests.unit.api.clips import make_clip
 
 HERE = Path(__file__).parent
@@ -35,25 +31,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {**os.environ, "WITNESSMARK_DATA_DIR": str(tmp_path_factory.mktemp("data")), "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "detect.cli", "serve", "--port", str(port)], env=environment, stderr=subprocess.DEVNULL
-    )
-    url = f"http://127.0.0.1:{port}"
-    deadline = time.monotonic() + 110
-    while time.monotonic() < deadline:
-        try:
-            if httpx.get(f"{url}/readyz", timeout=5).status_code == 200:
-                break
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.2)
-    yield url
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=60) in (0, -signal.SIGTERM)
+    with serving(WITNESSMARK_DATA_DIR=str(tmp_path_factory.mktemp("data"))) as url:
+        yield url
 
 
 def test_picture_gets_the_report_that_the_library_gives(served: str, tmp_path: Path) -> None:

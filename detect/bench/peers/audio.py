@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from detect.bench.detectors.base import Prediction
-from detect.bench.peers.base import PEERS, Judge, Peer, import_file
+from detect.bench.peers.base import PEERS, Judge, Peer, import_file, load_net, needed
 from detect.bench.perturb.sound import Waveform, read_mono
-from detect.errors import ConfigError
 
 RATE_HZ = 16_000
 ASVSPOOF_SAMPLES = 64_600  # AASIST and RawGAT-ST judge the first 4.04 s
@@ -55,15 +54,9 @@ def _judge_two_logits(
 
 def _load_aasist(config_file: str, module: str) -> Callable[[Path, Path | None, str], Judge]:
     def build(weights: Path, code: Path | None, device: str) -> Judge:
-        import torch
-
-        if code is None:
-            raise ConfigError("AASIST needs a checkout of its code")
-        config = code / config_file
+        config = needed(code) / config_file
         settings = json.loads(config.read_text())["model_config"] if config.is_file() else _AASIST
-        net = import_file(code / module).Model(settings)
-        net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-        net = net.to(device).eval()
+        net = load_net(import_file(needed(code) / module).Model(settings), weights, device)
         return _judge_two_logits(lambda x: net(x)[1], samples=ASVSPOOF_SAMPLES, spoof=0, device=device)
 
     return build
@@ -71,10 +64,6 @@ def _load_aasist(config_file: str, module: str) -> Callable[[Path, Path | None, 
 
 def build_rawgat(weights: Path, code: Path | None, device: str) -> Judge:
     """Load RawGAT-ST (multiplicative fusion) with the settings of its `model_config_RawGAT_ST.yaml`."""
-    import torch
-
-    if code is None:
-        raise ConfigError("RawGAT-ST needs a checkout of its code")
     settings = {
         "nb_samp": ASVSPOOF_SAMPLES,
         "out_channels": 70,
@@ -84,21 +73,13 @@ def build_rawgat(weights: Path, code: Path | None, device: str) -> Judge:
         "blocks": [2, 4],
         "nb_classes": 2,
     }
-    net = import_file(code / "model.py").RawGAT_ST(settings, device)
-    net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    net = net.to(device).eval()
+    net = load_net(import_file(needed(code) / "model.py").RawGAT_ST(settings, device), weights, device)
     return _judge_two_logits(lambda x: net(x, Freq_aug=False), samples=ASVSPOOF_SAMPLES, spoof=0, device=device)
 
 
 def build_tssdnet(weights: Path, code: Path | None, device: str) -> Judge:
     """Load Inc-TSSDNet; class 1 is spoof (`label_encode` of its data.py)."""
-    import torch
-
-    if code is None:
-        raise ConfigError("Inc-TSSDNet needs a checkout of its code")
-    net = import_file(code / "models.py").DilatedNet()
-    net.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True)["model_state_dict"])
-    net = net.to(device).eval()
+    net = load_net(import_file(needed(code) / "models.py").DilatedNet(), weights, device, key="model_state_dict")
     return _judge_two_logits(net, samples=TSSDNET_SAMPLES, spoof=1, device=device, add_channel=True)
 
 

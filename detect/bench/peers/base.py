@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from detect.bench.detectors.base import Prediction
 from detect.errors import ConfigError
@@ -117,6 +118,34 @@ def find_peers(media: str, *, peers_dir: Path, peers_code: Path | None) -> list[
         if peer.media == media and (peers_dir / peer.weights).is_file() and has_code:
             found.append(peer.name)
     return found
+
+
+def needed(code: Path | None) -> Path:
+    """Return the checkout of a peer whose net is written there.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    if code is None:
+        raise ConfigError("this peer needs a checkout of its code")
+    return code
+
+
+def load_net(net: Any, weights: Path, device: str, *, key: str = "") -> Any:
+    """Return the net with the published weights, ready to judge.
+
+    Args:
+        net: The untrained net.
+        weights: A PyTorch checkpoint; pickled code in it is refused.
+        device: Where it will run.
+        key: Where the weights lie in the checkpoint, when they do not lie bare.
+    """
+    import torch
+
+    state = torch.load(weights, map_location="cpu", weights_only=True)
+    state = state.get(key, state) if key else state
+    net.load_state_dict({name.removeprefix("module."): value for name, value in state.items()})
+    return net.to(device).eval()
 
 
 def import_file(path: Path) -> ModuleType:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from detect.bench.detectors.base import Prediction
-from detect.bench.peers.base import PEERS, Judge, Peer, find_parts, import_file
+from detect.bench.peers.base import PEERS, Judge, Peer, find_parts, import_file, load_net, needed
 from detect.bench.perturb.pixels import open_rgb
 from detect.errors import ConfigError
 
@@ -15,17 +15,9 @@ _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 
 
-def _need(code: Path | None) -> Path:
-    if code is None:
-        raise ConfigError("this peer needs a checkout of its code")
-    return code
-
-
 def _judge_logit(net: Any, transform: Any, device: str) -> Judge:
     """Return the judge of a net with one logit, positive = synthetic."""
     import torch
-
-    net = net.to(device).eval()
 
     def judge(path: Path) -> Prediction:
         with torch.inference_mode():
@@ -34,15 +26,11 @@ def _judge_logit(net: Any, transform: Any, device: str) -> Judge:
     return judge
 
 
-def _ferretnet(weights: Path, code: Path | None) -> Any:
-    import torch
-
-    source = _need(code) / "src" / "model"
+def _ferretnet(weights: Path, code: Path | None, device: str) -> Any:
+    source = needed(code) / "src" / "model"
     lpd = import_file(source / "lpd.py").get_lpd_dict()
     net = import_file(source / "ferretnet.py").Ferret(3, 1, 32, [2, 2], "median", 3, lpd)
-    state = torch.load(weights, map_location="cpu", weights_only=True)
-    net.load_state_dict(state.get("model", state))
-    return net.eval()
+    return load_net(net, weights, device, key="model")
 
 
 def build_ferretnet(weights: Path, code: Path | None, device: str) -> Judge:
@@ -50,18 +38,15 @@ def build_ferretnet(weights: Path, code: Path | None, device: str) -> Judge:
     from torchvision.transforms import CenterCrop, Compose, Normalize, ToTensor
 
     transform = Compose([CenterCrop((256, 256)), ToTensor(), Normalize(*_CLIP)])
-    return _judge_logit(_ferretnet(weights, code), transform, device)
+    return _judge_logit(_ferretnet(weights, code, device), transform, device)
 
 
-def _ladeda(weights: Path, code: Path | None) -> Any:
+def _ladeda(weights: Path, code: Path | None, device: str) -> Any:
     import torch
 
-    net = import_file(_need(code) / "networks" / "Tiny_LaDeDa.py").tiny_ladeda("right_diag")
+    net = import_file(needed(code) / "networks" / "Tiny_LaDeDa.py").tiny_ladeda("right_diag")
     net.fc = torch.nn.Linear(8, 1)
-    state = torch.load(weights, map_location="cpu", weights_only=True)
-    state = state.get("model", state)
-    net.load_state_dict({key.removeprefix("module."): value for key, value in state.items()})
-    return net.eval()
+    return load_net(net, weights, device, key="model")
 
 
 def build_ladeda(weights: Path, code: Path | None, device: str) -> Judge:
@@ -72,7 +57,7 @@ def build_ladeda(weights: Path, code: Path | None, device: str) -> Judge:
     from torchvision.transforms import Compose, Normalize, Resize, ToTensor
 
     transform = Compose([Resize((256, 256)), ToTensor(), Normalize(*_IMAGENET)])
-    return _judge_logit(_ladeda(weights, code), transform, device)
+    return _judge_logit(_ladeda(weights, code, device), transform, device)
 
 
 def differentiable_peer(
@@ -93,7 +78,7 @@ def differentiable_peer(
         raise ConfigError(f"peer {name!r} gives no gradients here (there are: {', '.join(sorted(makers))})")
     weights, code, fingerprint = find_parts(name, peers_dir=peers_dir, peers_code=peers_code)
     make, transform = makers[name]
-    net = make(weights, code).to(device)
+    net = make(weights, code, device)
     return lambda x: net(transform(x)), fingerprint
 
 
@@ -106,9 +91,7 @@ def build_classnseg(weights: Path, code: Path | None, device: str) -> Judge:
     import torch
     from torchvision.transforms import Compose, Normalize, ToTensor
 
-    encoder = import_file(_need(code) / "model" / "ae.py").Encoder(3)
-    encoder.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    encoder = encoder.to(device).eval()
+    encoder = load_net(import_file(needed(code) / "model" / "ae.py").Encoder(3), weights, device)
     transform = Compose([ToTensor(), Normalize(*_IMAGENET)])
 
     def judge(path: Path) -> Prediction:

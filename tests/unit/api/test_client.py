@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -89,3 +90,30 @@ def test_pause_honours_retry_after_and_ends() -> None:
     assert pause_s(httpx.Response(429, headers={"Retry-After": "7"}), 1) == 7
     assert pause_s(httpx.Response(404), 1) is None
     assert pause_s(None, 4) is None
+
+
+def test_the_plain_client_is_what_the_asynchronous_one_makes() -> None:
+    root = Path(__file__).parents[3]
+    spec = importlib.util.spec_from_file_location("sync_client", root / "scripts" / "sync_client.py")
+    assert spec is not None and spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    source = (root / "detect/client/asynchronous.py").read_text(encoding="utf-8")
+    assert script.make_sync(source) == (root / "detect/client/sync.py").read_text(encoding="utf-8")
+    with pytest.raises(ValueError, match="nothing to replace"):
+        script.make_sync("")
+
+
+def test_waiting_for_the_start_ends_when_the_service_is_ready_or_time_is_up() -> None:
+    answers = iter((httpx.ConnectError("refused"), httpx.Response(503), httpx.Response(200)))
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        given = next(answers, httpx.Response(503))
+        if isinstance(given, Exception):
+            raise given
+        return given
+
+    with Client(transport=httpx.MockTransport(answer)) as client:
+        client.wait_until_ready(timeout_s=30)
+        with pytest.raises(ServiceError, match="not ready within 0 s"):
+            client.wait_until_ready(timeout_s=0)
