@@ -45,6 +45,7 @@ def write_pages(folder: Path) -> Path:
     return folder / "rows.jsonl"
 
 
+@pytest.mark.slow
 def test_designs_are_trained_without_the_fold_that_they_are_judged_on(tmp_path: Path) -> None:
     designs = load_script("speech_designs")
     (tmp_path / "recipe.toml").write_text(
