@@ -79,11 +79,6 @@ def quote_text(text: str, sources: Mapping[str, Mapping[str, Any]]) -> str:
     return _BLOCK.sub(write, text)
 
 
-def list_quoted(text: str) -> list[tuple[str, str]]:
-    """Return (source, what) of every block in a text."""
-    return [(block["source"], block["what"]) for block in _BLOCK.finditer(text)]
-
-
 def quote(source: Mapping[str, Any], what: str, *, only: Sequence[str] = ()) -> str:
     """Return one quotation as Markdown.
 
