@@ -1,7 +1,7 @@
 """Run decoders on untrusted bytes in guarded child processes that can be killed, starved and replaced.
 
     payload = SANDBOX.call("detect.media.pixels:decode", {"path": path, ...}, limits=limits)
-    for item in SANDBOX.stream("detect.media.frames:read", {"path": path}, limits=limits): ...
+    for item in SANDBOX.stream("detect.media.frames:read_video", arguments, limits=limits): ...
 
 A child is a fresh interpreter (never a fork of a process that holds torch) with limits on memory, processor time and
 open files; it cannot write files and, on Linux, has no network. Arguments go in as JSON, facts and arrays come back

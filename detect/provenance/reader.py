@@ -17,8 +17,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from detect.provenance.crjson import read_store
 from detect.provenance.settings import ProvenanceSettings
-from detect.provenance.store import Store, read_store
+from detect.provenance.store import Store
 from detect.provenance.trust import TrustLevel, TrustStore
 
 EXTRA_EKUS = (

@@ -13,7 +13,8 @@ import pytest
 
 from detect.errors import CorruptMediaError, MediaError, MediaTooLargeError, MediaTooShortError, UnsupportedMediaError
 from detect.media import open_source
-from detect.media.frames import check_size, read_video
+from detect.media.frames import read_video
+from detect.media.packets import check_size
 from detect.media.video import SampledFrame, VideoStream, open_video
 from tests.unit.media.clips import make_clip
 

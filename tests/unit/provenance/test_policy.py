@@ -6,9 +6,10 @@ import pytest
 
 from detect.provenance import signals, sourcetypes
 from detect.provenance.codes import Bucket, bucket_of, sort_failures
+from detect.provenance.crjson import read_store
 from detect.provenance.policy import C2paVerdict, Judgement, judge
 from detect.provenance.reader import Reading, ReadOutcome
-from detect.provenance.store import Store, read_store
+from detect.provenance.store import Store
 from detect.provenance.trust import TrustLevel, TrustStore
 
 IPTC = sourcetypes.IPTC_BASE
