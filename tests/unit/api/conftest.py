@@ -20,9 +20,10 @@ from PIL import Image
 
 from api.app import create_app, make_service
 from api.database import Database
-from api.remote import RemoteFetcher, RemoteFile, UrlUnreachableError
+from api.remote import RemoteFetcher, RemoteFile
 from api.settings import Settings
 from api.state import Service
+from api.urls import UrlUnreachableError
 from tests.unit.api.fake import FakeAnalyzer
 
 BASE_URL = "http://127.0.0.1:8000"

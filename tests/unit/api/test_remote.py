@@ -12,7 +12,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from api.addresses import is_public
-from api.remote import RemoteFetcher, UrlRefusedError, UrlUnreachableError, check_url
+from api.remote import RemoteFetcher
+from api.urls import UrlRefusedError, UrlUnreachableError, check_url
 from detect.errors import MediaTooLargeError
 
 REFUSED_ADDRESSES = [
@@ -102,7 +103,7 @@ def canary(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Canary]]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     # The standard port stands for the canary's, so that only the guard can keep callers away.
-    monkeypatch.setattr("api.remote._PORTS", {"https": server.server_port, "http": server.server_port})
+    monkeypatch.setattr("api.urls.PORTS", {"https": server.server_port, "http": server.server_port})
     yield handler
     server.shutdown()
     server.server_close()
@@ -237,7 +238,7 @@ def dripping(pieces: list[bytes], pause_s: float) -> tuple[socket.socket, thread
 def test_server_that_drips_cannot_hold_a_fetch(monkeypatch: pytest.MonkeyPatch, start: bytes) -> None:
     listener, thread = dripping([start, *[b"X"] * 60], pause_s=0.1)
     port = listener.getsockname()[1]
-    monkeypatch.setattr("api.remote._PORTS", {"https": port, "http": port})
+    monkeypatch.setattr("api.urls.PORTS", {"https": port, "http": port})
     slow = RemoteFetcher(allow_http=True, timeout_s=0.5, resolver=lambda *_: ["127.0.0.1"], is_allowed=lambda _: True)
     started = time.monotonic()
     with pytest.raises(UrlUnreachableError), slow.fetch("http://a.example.org/"):
