@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from api.database import Analysis, new_id
+from api.problems import callers_text, is_callers_affair
+from detect.errors import WitnessmarkError
 from detect.serialize import report_to_dict
 from detect.types import Report
+
+log = logging.getLogger(__name__)
 
 UNFINISHED = ("queued", "running")
 FINISHED = ("succeeded", "failed", "expired")
@@ -63,6 +68,22 @@ class Outcome:
         return cls(report=report_to_dict(report))
 
 
+INTERNAL = Outcome(error_code="internal_error", error_detail="the analysis failed; the operator can see why in the log")
+LOST = Outcome(
+    error_code="worker_lost",
+    error_detail="the analysis was interrupted too often; the file may be what stops the workers",
+)
+
+
+def outcome_of(error: Exception, job: Analysis) -> Outcome:
+    """Return how a job ends that raised: the caller's own affairs with their text, the others without."""
+    if isinstance(error, WitnessmarkError) and is_callers_affair(error):
+        return Outcome(error_code=error.code, error_detail=callers_text(error))
+    log.error("analysis %s failed", job.id, exc_info=error)
+    code = error.code if isinstance(error, WitnessmarkError) else "internal_error"
+    return Outcome(error_code=code, error_detail=INTERNAL.error_detail)
+
+
 @dataclass(frozen=True)
 class Turn:
     """What one transaction of a worker did.
@@ -76,9 +97,3 @@ class Turn:
     ended: tuple[Analysis | None, ...] = ()
     claimed: Sequence[Analysis] = ()
     lost: Sequence[Analysis] = ()
-
-
-LOST = Outcome(
-    error_code="worker_lost",
-    error_detail="the analysis was interrupted too often; the file may be what stops the workers",
-)

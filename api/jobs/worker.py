@@ -19,25 +19,20 @@ from typing import BinaryIO, Protocol
 
 from api.blobs import BlobStore
 from api.database import Analysis, new_id
-from api.jobs.records import Outcome
+from api.jobs.fetching import Fetching
+from api.jobs.records import INTERNAL, Outcome, outcome_of
 from api.jobs.store import JobStore
 from api.metrics import Metrics
-from api.problems import callers_text, is_callers_affair
-from api.remote import RemoteFetcher, RemoteFile
+from api.remote import RemoteFetcher
 from api.settings import Settings
 from api.tracing import Tracing
-from detect.errors import EngineBusyError, WitnessmarkError
+from detect.errors import EngineBusyError
 from detect.types import Report
 
 log = logging.getLogger(__name__)
 
-_INTERNAL = Outcome(
-    error_code="internal_error", error_detail="the analysis failed; the operator can see why in the log"
-)
 _BUSY_PAUSE_S = 0.5
 _TROUBLE_PAUSE_S = 1.0
-_FETCH_AHEAD = 64
-"""Fetched files that may wait to be judged; more would only fill the disk."""
 
 
 class Judge(Protocol):
@@ -90,7 +85,6 @@ class Worker:
         self._blobs = blobs
         self._settings = settings
         self._make_judge = make_judge
-        self._fetcher = fetcher
         self._on_finished = on_finished
         self._judge: Judge | None = None
         self._stopping = threading.Event()
@@ -98,19 +92,22 @@ class Worker:
         self._news = threading.Event()  # a job arrived, a job was judged, or the end is near
         self._taking_turn = threading.Lock()
         self._may_wait = True  # whether the database may hold jobs that wait
-        self._fetch_news = threading.Event()
         self._orders: queue.SimpleQueue[Analysis | None] = queue.SimpleQueue()  # None ends one judging thread
         self._judged: deque[Judged] = deque()
         self._judging: dict[str, float] = {}  # id of each claimed job -> when it was claimed, monotonic
-        self._fetching: dict[str, float] = {}
         self._threads: list[threading.Thread] = []
+        self._fetching: Fetching | None = None
+        if fetcher is not None:
+            self._fetching = Fetching(
+                self.name, store, blobs, settings, fetcher, on_fetched=self.wake, on_ended=self._after
+            )
 
     def start(self) -> None:
         """Start judging, fetching and the heartbeat."""
         self._threads = [self._begin("clerk", self._run_clerk)]
-        if (fetcher := self._fetcher) is not None:
+        if (fetching := self._fetching) is not None:
             for _ in range(self._settings.fetchers):
-                self._threads.append(self._begin("fetch", lambda: self._run_fetch(fetcher)))
+                self._threads.append(self._begin("fetch", lambda: fetching.run(self._stopping)))
         self._begin("heartbeat", self._run_heartbeat)
 
     def _begin(self, name: str, run: Callable[[], None]) -> threading.Thread:
@@ -148,15 +145,18 @@ class Worker:
     def wake(self) -> None:
         """Say that a job waits; it is claimed before this returns, unless somebody else is at it."""
         self._may_wait = True
-        self._fetch_news.set()
-        self._news.set()
+        self._notify()
         self._settle()
+
+    def _notify(self) -> None:
+        if self._fetching is not None:
+            self._fetching.wake()
+        self._news.set()
 
     def drain(self) -> None:
         """Claim nothing more; what is under way goes on."""
         self._stopping.set()
-        self._fetch_news.set()
-        self._news.set()
+        self._notify()
 
     def stop(self, timeout_s: float) -> bool:
         """Drain, let running jobs end within `timeout_s`, give back the others; True when all ended."""
@@ -237,14 +237,14 @@ class Worker:
 
     def _judge_one(self, judge: Judge, job: Analysis) -> None:
         """Judge one file; whatever happens, how it ended is written down."""
-        judged = Judged(job, _INTERNAL)
+        judged = Judged(job, INTERNAL)
         try:
             with self._tracing.job(job.id) as span:
                 report = self._analyze(judge, job)
                 judged = Judged(job, Outcome.of(report), report)
                 span.note(verdict=report.verdict.value, **report.timings_ms)
         except Exception as error:
-            judged = Judged(job, self._outcome_of(error, job))
+            judged = Judged(job, outcome_of(error, job))
         finally:
             self._judged.append(judged)
             self._news.set()
@@ -261,14 +261,6 @@ class Worker:
                 if self._over.is_set():  # the job has been given back
                     raise
 
-    def _outcome_of(self, error: Exception, job: Analysis) -> Outcome:
-        """Return how a job ends that raised: the caller's own affairs with their text, the others without."""
-        if isinstance(error, WitnessmarkError) and is_callers_affair(error):
-            return Outcome(error_code=error.code, error_detail=callers_text(error))
-        log.error("analysis %s failed", job.id, exc_info=error)
-        code = error.code if isinstance(error, WitnessmarkError) else "internal_error"
-        return Outcome(error_code=code, error_detail=_INTERNAL.error_detail)
-
     def _after(self, row: Analysis | None, judged: Judged | None = None) -> None:
         """Do what follows the end of a job that is written down."""
         if row is None:
@@ -282,7 +274,7 @@ class Worker:
             except OSError:  # the eraser tries again
                 log.exception("a file could not be erased")
 
-    # ---------------------------------------------------------------- leases and fetching
+    # ---------------------------------------------------------------- leases
 
     def _live(self, held: dict[str, float]) -> list[str]:
         """Return the jobs whose leases are renewed: not those that have been under way for too long."""
@@ -293,45 +285,7 @@ class Worker:
         """Renew leases until all that is under way has ended, also while the worker drains."""
         while not self._over.wait(self._settings.lease_s / 3):
             try:
-                if live := self._live(self._judging) + self._live(self._fetching):
+                if live := self._live(self._judging) + self._live(self._fetching.held if self._fetching else {}):
                     self._store.heartbeat(self.name, live)
             except Exception:
                 log.exception("heartbeat failed")
-
-    def _run_fetch(self, fetcher: RemoteFetcher) -> None:
-        """Fetch URLs, in several threads, so that a slow server delays nobody's analysis."""
-        while not self._stopping.is_set():
-            self._fetch_news.clear()
-            if (job := self._next_fetch()) is not None:
-                self._fetch(fetcher, job)
-            else:
-                self._fetch_news.wait(self._settings.poll_s)
-
-    def _next_fetch(self) -> Analysis | None:
-        try:
-            if self._store.backlog("analyze", most=_FETCH_AHEAD) >= _FETCH_AHEAD:
-                return None
-            turn = self._store.turn(self.name, stage="fetch", limit=1)
-        except Exception:
-            log.exception("claiming a fetch failed")
-            return None
-        for row in turn.lost:
-            self._after(row)
-        return next(iter(turn.claimed), None)
-
-    def _fetch(self, fetcher: RemoteFetcher, job: Analysis) -> None:
-        self._fetching[job.id] = time.monotonic()
-        try:
-            with fetcher.fetch(job.source_url or "") as remote:
-                self._hand_on(job, remote)
-        except Exception as error:
-            self._after(self._store.turn(self.name, ended=[(job, self._outcome_of(error, job))]).ended[0])
-        finally:
-            del self._fetching[job.id]
-
-    def _hand_on(self, job: Analysis, remote: RemoteFile) -> None:
-        stored = self._blobs.put(remote.stream, max_bytes=self._settings.max_upload_bytes)
-        if self._store.fetched(job, blob=stored.blob, sha256=stored.sha256, size=stored.size, name=remote.name):
-            self.wake()
-        else:
-            self._blobs.erase(stored.blob)
