@@ -1,4 +1,4 @@
-"""Witnessmark: how was this picture, clip or recording made?
+"""The library: bytes of a picture, clip or recording in, one explained score out.
 
     import detect
 

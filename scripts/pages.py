@@ -1,7 +1,8 @@
 """MkDocs hook: the parts of the documentation that are made from the program itself, so that they cannot grow stale.
 
-The command's reference comes from its help, the layers from the import contract, and every folder's line from its
-package. `tests/docs` compares the layers as they stand in the file with the contract.
+The command's reference comes from its help when the site is built. The layers come from the import contract and every
+folder's line from its package; both stand in `docs/explain/layers.md` too, for those who read it without the site:
+`python scripts/pages.py` writes them, and `tests/docs` compares.
 """
 
 from __future__ import annotations
@@ -138,5 +139,15 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     if page.file.src_uri == "reference/command.md":
         return render_command_page()
     if page.file.src_uri == "explain/layers.md":
-        return fill(fill(markdown, "layers", render_layers()), "folders", render_folders())
+        return fill_layers(markdown)
     return markdown
+
+
+def fill_layers(markdown: str) -> str:
+    """Return the page of layers and folders as the contract and the packages of today make it."""
+    return fill(fill(markdown, "layers", render_layers()), "folders", render_folders())
+
+
+if __name__ == "__main__":
+    page_of_layers = ROOT / "docs" / "explain" / "layers.md"
+    page_of_layers.write_text(fill_layers(page_of_layers.read_text(encoding="utf-8")), encoding="utf-8")

@@ -11,6 +11,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -109,12 +110,19 @@ def headings(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", head.lower()).strip().replace(" ", "-") for head in found}
 
 
-def test_the_picture_of_layers_is_the_contract_that_is_enforced() -> None:
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
-    (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+def pages_script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("pages_hook", ROOT / "scripts" / "pages.py")
+    assert spec is not None and spec.loader is not None
+    hook = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(hook)
+    return hook
+
+
+def test_layers_and_folders_are_drawn_as_the_contract_and_the_packages_have_them() -> None:
     page = (DOCS / "explain/layers.md").read_text(encoding="utf-8")
-    drawn = page.partition("<!-- layers -->\n```text\n")[2].partition("\n```")[0].splitlines()
-    assert drawn == layers
+    assert "detect.cli" in page.partition("<!-- layers -->")[2].partition("<!-- /layers -->")[0]
+    if (ROOT / ".git").exists():  # a package of the sources has no list of what is tracked
+        assert page == pages_script().fill_layers(page), "run: python scripts/pages.py"
 
 
 def test_every_page_is_reached_from_the_menu() -> None:
@@ -122,11 +130,7 @@ def test_every_page_is_reached_from_the_menu() -> None:
         """Reads mkdocs.yml, whose tags name Python objects, without making them."""
 
     Loader.add_multi_constructor("tag:yaml.org,2002:python/", lambda loader, suffix, node: None)
-    spec = importlib.util.spec_from_file_location("pages_hook", ROOT / "scripts" / "pages.py")
-    assert spec is not None and spec.loader is not None
-    hook = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(hook)
-    menu = hook.complete_menu(yaml.load((ROOT / "mkdocs.yml").read_text(), Loader)["nav"])
+    menu = pages_script().complete_menu(yaml.load((ROOT / "mkdocs.yml").read_text(), Loader)["nav"])
     assert sorted(re.findall(r"[\w/-]+\.md", json.dumps(menu))) == sorted(NAMES)
 
 
