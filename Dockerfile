@@ -6,7 +6,7 @@ COPY detect detect
 COPY api api
 COPY models models
 RUN python -m venv /opt/witnessmark \
- && /opt/witnessmark/bin/pip install --no-cache-dir ".[serve,postgres,report,otel]"
+ && /opt/witnessmark/bin/pip install --no-cache-dir ".[serve,faces,postgres,report,otel]"
 
 FROM python:3.11-slim
 # tini hands signals on, so that stopping drains; pango and a font are what WeasyPrint draws PDF with. Versions are the
@@ -20,6 +20,7 @@ COPY --from=build /opt/witnessmark /opt/witnessmark
 ENV PATH=/opt/witnessmark/bin:$PATH \
     WITNESSMARK_DATA_DIR=/data \
     WITNESSMARK_HOST=0.0.0.0 \
+    WITNESSMARK_CACHE=/opt/witnessmark/graphs \
     PYTHONUNBUFFERED=1
 USER 10001
 VOLUME /data
