@@ -6,7 +6,8 @@ COPY detect detect
 COPY api api
 COPY models models
 RUN python -m venv /opt/witnessmark \
- && /opt/witnessmark/bin/pip install --no-cache-dir ".[serve,faces,postgres,report,otel]"
+ && /opt/witnessmark/bin/pip install --no-cache-dir ".[serve,faces,postgres,report,otel]" \
+ && WITNESSMARK_CACHE=/opt/witnessmark/graphs /opt/witnessmark/bin/witnessmark models prepare
 
 FROM python:3.11-slim
 # tini hands signals on, so that stopping drains; pango and a font are what WeasyPrint draws PDF with. Versions are the

@@ -1,4 +1,4 @@
-"""`witnessmark models`: list, describe and verify the trained models."""
+"""`witnessmark models`: list, describe, verify, prepare and export the trained models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from detect.text import clean_text
 if TYPE_CHECKING:
     from detect.networks.zoo import ModelFolder
 
-app = typer.Typer(no_args_is_help=True, help="List, describe and verify the trained models.")
+app = typer.Typer(no_args_is_help=True, help="List, describe, verify and prepare the trained models.")
 
 FolderOption = Annotated[
     Path | None,
@@ -95,6 +95,23 @@ def verify_command(
             emit(f"{clean_text(model.name):<12} ok       {model.ref.sha256}\n")
     if has_failed:
         raise typer.Exit(ExitCode.ERROR)
+
+
+@app.command("prepare")
+def prepare_command(
+    names: Annotated[list[str] | None, typer.Argument(help="Models to prepare; all if left out.")] = None,
+    models_dir: FolderOption = None,
+) -> None:
+    """Make the graphs that models run on a CPU, which the first start would else make; for images and installers.
+
+    They lie in the folder that WITNESSMARK_CACHE names, else in the user's cache.
+    """
+    from detect.networks.graphs import cache_dir, prepare_graphs
+    from detect.networks.zoo import find_model, list_models
+
+    for model in [find_model(name, folder=models_dir) for name in names] if names else list_models(models_dir):
+        size = prepare_graphs(model)
+        emit(f"{clean_text(model.name):<12} {size / 1e6:6.1f} MB in {clean_text(cache_dir())}\n")
 
 
 @app.command("export")

@@ -86,10 +86,33 @@ def cached_graph(
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as sink:
             sink.write(graph + hashlib.sha256(graph).digest())  # a torn write is found and the graph made anew
+        Path(sink.name).chmod(0o644)  # as public as the weights: an image is built by one user and run by another
         Path(sink.name).replace(path)
     except OSError as error:
         log.info("the exported graph of %s is not kept: %s", folder.name, error)
     return graph
+
+
+def gate_graph(folder: ModelFolder) -> bytes:
+    """Return the graph of a speech model's gate, the cached one where there is one."""
+
+    def export(folder: ModelFolder) -> bytes:
+        from detect.networks.audio.speech_graph import export_gate
+
+        return export_gate(folder)
+
+    return cached_graph(folder, part="gate", export=export)
+
+
+def prepare_graphs(folder: ModelFolder) -> int:
+    """Make and keep all graphs that a model runs on a CPU, so that no start has to; return their bytes.
+
+    Raises:
+        WeightsMismatchError: The weights are not those that the config names.
+    """
+    folder.verify()
+    parts = [graph_of, gate_graph] if folder.config["kind"] == "speech" else [graph_of]
+    return sum(len(part(folder)) for part in parts)
 
 
 def open_session(graph: bytes, *, threads: int = 0) -> onnxruntime.InferenceSession:

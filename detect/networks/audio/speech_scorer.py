@@ -76,16 +76,11 @@ class SpeechScorer:
 
     def _onnx(self, folder: ModelFolder) -> tuple[Forward, Gate]:
         """Return net and gate as sessions; where their graphs lie in the cache, torch is never imported."""
-        from detect.networks.graphs import cached_graph, graph_of, open_session
-
-        def export(folder: ModelFolder) -> bytes:
-            from detect.networks.audio.speech_graph import export_gate
-
-            return export_gate(folder)
+        from detect.networks.graphs import gate_graph, graph_of, open_session
 
         net = open_session(graph_of(folder), threads=0 if self._schedule is run_here else 1)
         # The gate walks through time on one core; a second one would mostly wait for it.
-        gate = open_session(cached_graph(folder, part="gate", export=export), threads=1)
+        gate = open_session(gate_graph(folder), threads=1)
         return (
             lambda windows: [float(net.run(None, {"window": row[None]})[0][0]) for row in windows],
             lambda chunks: cast(Float32Array, gate.run(None, {"chunks": chunks})[0]),

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from detect.cli.app import run
+from detect.networks import graphs
+from detect.networks.zoo import find_model
 from detect.render.schema import report_schema
 
 WEIGHTS = b"weights"
@@ -89,3 +91,29 @@ def test_verify_of_nothing_is_no_success(tmp_path: Path) -> None:
 def test_schema_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["schema"]) == 0
     assert json.loads(capsys.readouterr().out) == report_schema()
+
+
+def test_prepare_makes_every_graph_that_a_start_looks_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WITNESSMARK_CACHE", str(tmp_path))
+    assert run(["models", "prepare", "speech"]) == 0
+    assert capsys.readouterr().out.split()[0] == "speech"
+    assert sorted(path.name.rpartition("-")[0] for path in tmp_path.iterdir()) == ["speech", "speech-gate"]
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o644}
+
+    def never(folder: object) -> bytes:
+        raise AssertionError("the graph was there")
+
+    monkeypatch.setattr(graphs, "export_folder", never)
+    assert graphs.prepare_graphs(find_model("speech")) == sum(path.stat().st_size - 32 for path in tmp_path.iterdir())
+
+
+def test_prepare_refuses_weights_that_were_changed(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WITNESSMARK_CACHE", str(tmp_path / "cache"))
+    (models / "image" / "model.safetensors").write_bytes(b"other")
+    assert run(["models", "prepare", "--models-dir", str(models)]) == 1
+    assert "weights_mismatch" in capsys.readouterr().err
+    assert not (tmp_path / "cache").exists()
