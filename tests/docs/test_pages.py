@@ -28,7 +28,8 @@ DOCS = ROOT / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md"))
 ALL = [
     *PAGES,
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "models/README.md")),
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
+    *sorted(path for folder in ("models", "benchmarks", "examples") for path in (ROOT / folder).rglob("README.md")),
 ]
 NAMES = [str(page.relative_to(DOCS)) for page in PAGES]
 SERVED = "tutorials/moderation.md"
