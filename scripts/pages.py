@@ -1,7 +1,7 @@
 """MkDocs hook: the parts of the documentation that are made from the program itself, so that they cannot grow stale.
 
 The command's reference comes from its help when the site is built. The layers come from the import contract and every
-folder's line from its package; both stand in `docs/explain/layers.md` too, for those who read it without the site:
+folder's line from its package; both stand in `docs/explain/layers.md`, for those who read it without the site:
 `python scripts/pages.py` writes them, and `tests/docs` compares.
 """
 
@@ -80,11 +80,47 @@ def _escape(text: str) -> str:
     return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ").replace("*", "\\*")
 
 
-def render_layers() -> str:
+def read_layers() -> list[str]:
     """Return the layers of the import contract, top first, as they stand in pyproject.toml."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
-    return "```text\n" + "\n".join(layers) + "\n```"
+    return list(layers)
+
+
+def render_layers() -> str:
+    """Return the layers as a block of text, the twin in words of the picture."""
+    return "```text\n" + "\n".join(read_layers()) + "\n```"
+
+
+def draw_layers() -> str:
+    """Return the layers as SVG: a row a layer, a box a package; imports go down, never up or sideways."""
+    width, row, box = 760, 58, 34
+    rows = [[name.strip() for name in layer.split("|")] for layer in read_layers()]
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {row * len(rows)}" role="img" '
+        'aria-label="The layers of the code; imports point downwards only" font-family="sans-serif" font-size="15">',
+        '<g fill="#eef2f5" stroke="#546e7a" stroke-width="1.5">',
+    ]
+    texts = []
+    for number, names in enumerate(rows):
+        top, wide = row * number + 4, (width - 8 - 12 * (len(names) - 1)) / len(names)
+        for place, name in enumerate(names):
+            left = 4 + place * (wide + 12)
+            parts.append(f'<rect x="{left:g}" y="{top}" width="{wide:g}" height="{box}" rx="6"/>')
+            texts.append(f'<text x="{left + wide / 2:g}" y="{top + 22}">{name}</text>')
+    arrows = [
+        f'<path d="M{width / 2:g} {row * number + 4 + box}v14m-5 -6l5 6l5 -6"/>' for number in range(len(rows) - 1)
+    ]
+    return "\n".join(
+        [
+            *parts,
+            '</g><g text-anchor="middle" fill="#1f2933">',
+            *texts,
+            '</g><g fill="none" stroke="#78909c" stroke-width="2">',
+            *arrows,
+            "</g></svg>\n",
+        ]
+    )
 
 
 def render_folders() -> str:
@@ -151,3 +187,4 @@ def fill_layers(markdown: str) -> str:
 if __name__ == "__main__":
     page_of_layers = ROOT / "docs" / "explain" / "layers.md"
     page_of_layers.write_text(fill_layers(page_of_layers.read_text(encoding="utf-8")), encoding="utf-8")
+    (ROOT / "docs" / "images" / "layers.svg").write_text(draw_layers(), encoding="utf-8")

@@ -124,6 +124,7 @@ def test_layers_and_folders_are_drawn_as_the_contract_and_the_packages_have_them
     assert "detect.cli" in page.partition("<!-- layers -->")[2].partition("<!-- /layers -->")[0]
     if (ROOT / ".git").exists():  # a package of the sources has no list of what is tracked
         assert page == pages_script().fill_layers(page), "run: python scripts/pages.py"
+    assert (DOCS / "images/layers.svg").read_text(encoding="utf-8") == pages_script().draw_layers()
 
 
 def test_every_page_is_reached_from_the_menu() -> None:
