@@ -51,10 +51,10 @@ def test_designs_are_trained_without_the_fold_that_they_are_judged_on(tmp_path: 
     (tmp_path / "recipe.toml").write_text(
         '[recipe]\nkind = "speech"\nname = "speech"\nversion = "0"\n'
         f'[data]\nmanifests = ["{write_pages(tmp_path).as_posix()}"]\nroots = []\nfolds = 2\nvoices = 0\n'
-        "[crops]\ncrops = 16\ncopies = 0\n[head]\nbatch = 4\nepochs = 2\n[spectral]\nsteps = 2\nbatch = 4\n"
+        "[crops]\ncrops = 16\ncopies = 0\n[head]\nbatch = 4\nepochs = 2\n[spectral]\nbatch = 4\n"
     )
     recipe = designs.read_recipe(tmp_path / "recipe.toml")
-    result, made = designs.compare(recipe, tmp_path / "run", kinds=["mel"], folds=[0, 1])
+    result, made = designs.compare(recipe, tmp_path / "run", nets={"mel": 2}, folds=[0, 1])
     assert len(made) == 2
     assert set(result["recordings"]["designs"]) == {"statistics", "whisper", "both", "mel", "both + mel"}
     assert (result["recordings"]["real"], result["recordings"]["fake"]) == (12, 12)
@@ -79,6 +79,14 @@ def test_figures_of_designs_have_intervals_and_paired_gains() -> None:
     assert part["designs"]["both"]["gain"] == [0.0, 0.0, 0.0]
     assert part["designs"]["better"]["gain"][1] > 0.1
     assert "| better | 1.000 [1.000, 1.000] |" in designs.as_table("made", part)
+
+
+def test_a_net_is_named_with_its_steps_or_takes_the_usual_ones() -> None:
+    designs = load_script("speech_designs")
+    assert designs.read_net("mel=7") == ("mel", 7)
+    assert designs.read_net("raw") == ("raw", designs.STEPS["raw"])
+    with pytest.raises(designs.argparse.ArgumentTypeError, match="'gru' is not one of"):
+        designs.read_net("gru")
 
 
 def test_means_of_designs_stand_beside_them() -> None:
