@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from markupsafe import Markup, escape
 
 from detect.render import words
 from detect.render.ledger import build_ledger
 from detect.text import clean_text
-from detect.types import Report
+from detect.types import Reason, Report
 
 _TONES = {
     "likely_authentic": "#0b6b3a",
@@ -20,13 +22,14 @@ _CARD = Markup(
     '<div style="border-left:6px solid {tone};padding:.3em 1em;font-family:system-ui,sans-serif">'
     '<div style="opacity:.75">{name}</div>'
     '<div style="font-size:1.4em;font-weight:700">{symbol} {title}</div><div>{sentence}</div>'
-    "{score}{ledger}{limits}</div>"
+    "{score}{reasons}{ledger}{limits}</div>"
 )
 _LEDGER = Markup(
     '<details><summary>How the score adds up</summary><table><thead><tr><th style="text-align:left">Line</th>'
     "<th>Adds (nats)</th><th>Authenticity so far</th></tr></thead><tbody>{rows}</tbody></table></details>"
 )
 _ROW = Markup('<tr><td style="text-align:left">{title}</td><td>{llr}</td><td>{score}</td></tr>')
+_REASONS = Markup('<ul style="margin:.3em 0">{items}</ul>')
 _LIMITS = Markup("<details><summary>What this does not tell you</summary><ul>{items}</ul></details>")
 
 
@@ -40,8 +43,9 @@ def report_card(report: Report) -> str:
         title=words.verdict_title(report),
         sentence=_shown(words.verdict_sentence(report)),
         score=_score(report),
+        reasons=_list(_REASONS, words.telling_reasons(report)) if report.reasons else "",
         ledger=_ledger(report) if report.authenticity is not None else "",
-        limits=_limits(report) if report.limits else "",
+        limits=_list(_LIMITS, report.limits) if report.limits else "",
     )
 
 
@@ -68,6 +72,6 @@ def _ledger(report: Report) -> Markup:
     return _LEDGER.format(rows=Markup("").join(rows))
 
 
-def _limits(report: Report) -> Markup:
-    items = [Markup("<li>{}</li>").format(_shown(limit.text)) for limit in report.limits]
-    return _LIMITS.format(items=Markup("").join(items))
+def _list(frame: Markup, reasons: Iterable[Reason]) -> Markup:
+    items = [Markup("<li>{}</li>").format(_shown(reason.text)) for reason in reasons]
+    return frame.format(items=Markup("").join(items))

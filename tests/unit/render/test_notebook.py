@@ -9,6 +9,7 @@ def test_report_shows_itself_in_a_notebook() -> None:
     card = picture_report()._repr_html_()
     assert "Likely made by a machine" in card
     assert "0.07" in card
+    assert "<li>The fine structure of the pixels fits a generator.</li>" in card
     assert "What this does not tell you" in card
 
 
