@@ -73,7 +73,7 @@ def prepare(
         else open_source(file, name=name, limits=settings.limits) as source
     ):
         opened(source)
-        prepared = Prepared(shown_path(file) or clean_text(source.name, max_characters=255), _facts_of(source), [])
+        prepared = Prepared(shown_path(file) or clean_text(source.name, max_characters=255), source.facts(), [])
         prepared.timings_ms["open"] = (time.perf_counter() - started) * 1000
         if settings.read_provenance:
             prepared.timed("provenance", lambda: _read_provenance(prepared, source, settings))
@@ -151,14 +151,3 @@ def _decode_audio(prepared: Prepared, source: MediaSource, settings: AnalyzerSet
 
         head = prepared.audio.read(0.0, _WATERMARK_S)
         prepared.evidence.append(examine_speech(head, prepared.audio.sample_rate_hz))
-
-
-def _facts_of(source: MediaSource) -> MediaFacts:
-    return MediaFacts(
-        name=clean_text(source.name, max_characters=255),
-        sha256=source.sha256,
-        bytes=source.size,
-        kind=source.kind,
-        format=source.format,
-        mime=source.mime,
-    )
