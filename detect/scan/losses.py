@@ -49,7 +49,7 @@ def judge_through(
     """
     missing = dict(enumerate(chunks))
     held: dict[int, list[Row]] = {}
-    given, losses, width = 0, 0, len(chunks)
+    given, losses, alone, width = 0, 0, 0, len(chunks)
     while missing:
         left = len(missing)
         piece = dict(itertools.islice(missing.items(), width))
@@ -60,21 +60,22 @@ def judge_through(
                 while given in held:
                     yield held.pop(given)
                     given += 1
-            losses, width = 0, 2 * width  # trust comes back by degrees
+            losses, alone, width = 0, 0, 2 * width  # trust comes back by degrees
         except RunLostError as loss:
             losses = 1 if len(missing) < left else losses + 1
+            alone = alone + 1 if len(piece) == 1 else 0  # a run that others shared says nothing about who ended it
             log.warning("%s; %d of %d chunks are handed out again", loss, len(missing), len(chunks))
             if losses == 1:
                 continue
             pause(_PAUSE_S * losses)
             if len(piece) > 1:
                 losses, width = 0, 1  # one of them may be the cause; alone, each shows whether it is
-            elif losses >= MAX_DEATHS:
+            elif alone >= MAX_DEATHS:
                 _check(run, loss, pause)
                 number, chunk = piece.popitem()
                 del missing[number]
                 held[number] = _take_apart(chunk, run, pause)
-                losses = 0
+                losses = alone = 0
         while given in held:
             yield held.pop(given)
             given += 1
