@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from detect.render.html import PageItem, format_page
-from detect.types import Evidence, Reason, Report, Status, Verdict
+from detect.types import Evidence, Operating, Reason, Report, Status, Verdict
 from tests.unit.render.samples import failed_report, hostile_report, picture_report, recording_report
 
 PIXELS = np.random.default_rng(7).integers(0, 256, (480, 640, 3), dtype=np.uint8)
@@ -237,3 +237,11 @@ def test_that_nothing_was_found_is_said_where_the_origin_is_told_and_not_among_t
     why, _, rest = page_of(report).partition("Where it says it comes from")
     assert absent.text not in why
     assert absent.text in rest and "At a glance" not in rest
+
+
+def test_the_scale_marks_where_verdicts_change_and_only_what_can_be_reached() -> None:
+    page = page_of(picture_report(operating=Operating(0.02, 1.9, -1.4, "image")))
+    assert page.count('<line class="tick" x1="') == 2
+    assert f'x1="{10 + 580 * 0.130}"' in page  # 1 / (1 + e^1.9)
+    never = page_of(picture_report(operating=Operating(0.02, 1.9, float("-inf"), "image")))
+    assert never.count('<line class="tick" x1="') == 1
