@@ -20,6 +20,7 @@ import yaml
 from PIL import Image
 
 from detect.networks.zoo import list_models
+from detect.render.words import VERDICT_TITLES
 from tests.docs.pages import RUNNABLE, Shell, commands, read_blocks, run_page
 from tests.serving import serving
 
@@ -161,3 +162,9 @@ def test_site_builds_without_a_warning_and_asks_nobody(tmp_path: Path) -> None:
 def test_console_lines_are_read_as_people_type_them() -> None:
     (block,) = read_blocks("```console\n$ witnessmark a.jpg  # words\noutput\n$ witnessmark b \\\n  --json\n```\n")
     assert commands(block) == ["witnessmark a.jpg", "witnessmark b    --json"]
+
+
+def test_the_journalists_page_names_the_answers_as_reports_do() -> None:
+    page = (DOCS / "tutorials/journalist.md").read_text(encoding="utf-8")
+    for verdict, title in VERDICT_TITLES.items():
+        assert f"**{title}** (`{verdict}`)" in page
