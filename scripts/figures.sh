@@ -9,13 +9,15 @@
 #
 # Interrupted runs go on. Runs of ours are kept by fingerprint (weights, thresholds, settings); the peers' runs do not
 # depend on our weights and are made once. DATA, PEERS and PEERS_CODE say where data and published detectors lie
-# (docs/bench.md); without PEERS_CODE the peers' runs there are, or none, are used.
+# (docs/bench.md); without PEERS_CODE the peers' runs there are, or none, are used. ORIGINALS is the collected.jsonl of
+# `collect.py --kind video`: with it clips are also judged on a wider set than the pack holds, GIFs left out.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 data=${DATA:-../shared/data/manifest.jsonl}
 peers=${PEERS:-../shared/peers}
 code=${PEERS_CODE:-}
+originals=${ORIGINALS:-}
 runs=${RUNS:-runs/figures}
 results=benchmarks/results
 witnessmark="${VENV:-.venv}/bin/witnessmark"
@@ -72,6 +74,15 @@ faces() {
   bench card "${own[0]}" --model models/face --detector ours
 }
 
+wide() {
+  [ -n "$originals" ] || return 0
+  step "video: 96 clips of the originals"
+  grep '"kind": "video"' "$originals" | grep -v -e '"label": "edited"' -e '\.gif"' > "$runs/clips.jsonl"
+  bench video --manifest "$runs/clips.jsonl" --files "$(dirname "$originals")" --split val --train-limit 80 --limit 96 \
+    --detector ours=ours-cheap --out "$runs/video-wide-$fingerprint"
+  cp "$runs/video-wide-$fingerprint/metrics.json" "$results/video-wide.json"
+}
+
 attack() {
   step "attack on the picture model, 40 pictures"
   local transfer=()
@@ -110,7 +121,7 @@ for part in "$@"; do
     image) measure image image 0 ferretnet-s tiny-ladeda-wildrf ;;
     audio) measure audio speech "${AUDIO_PEER_FILES:-40}" aasist aasist-l aasist-asvspoof5 inc-tssdnet rawgat-st ;;
     face) faces ;;
-    video) measure video video 0 ;;
+    video) measure video video 0; wide ;;
     attack | audit | failures | quote) "$part" ;;
     *) echo "unknown part $part (image, audio, face, video, attack, audit, failures, quote)" >&2; exit 2 ;;
   esac

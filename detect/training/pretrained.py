@@ -69,15 +69,20 @@ def start_from_imagenet(backbone: nn.Module) -> None:
     backbone.load_state_dict(state)
 
 
-def take_stages(network: nn.Module, folder: ModelFolder) -> None:
+def take_stages(network: nn.Module, folder: ModelFolder, *, member: int = 0) -> None:
     """Load the stages of a trained patch net into a network that has its first ones; the network's head stays.
+
+    Args:
+        network: Written in place.
+        folder: A patch net, or an ensemble of such.
+        member: Which net of an ensemble, counted from 0.
 
     Raises:
         ConfigError: That model has no such stages.
     """
     given, own = load_file(str(folder.weights)), network.state_dict()
     wanted = [key for key in own if not key.startswith("head.")]
-    for prefix in ("backbone.", "members.0.backbone."):
+    for prefix in ("backbone.", f"members.{member}.backbone."):
         if all(given.get(prefix + key) is not None and given[prefix + key].shape == own[key].shape for key in wanted):
             network.load_state_dict({**own, **{key: given[prefix + key] for key in wanted}})
             return

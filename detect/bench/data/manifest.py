@@ -2,9 +2,10 @@
 
 Columns: `label` (real | fake | edited; 0 and 1 are read as real and fake), and a file: `file` (absolute or relative to
 the manifest's folder), else `pack` (a copy next to the manifest), else `path`. Optional: `id`, `kind`, `split`,
-`generator`, `source`, `sha256`, `group`, `pair`, `repo`, facts such as `width`, `bytes`, `format`, `duration_s`, and
-groups of people or content for the fairness tables: `language`, `accent`, `gender`, `age`, `skin_tone`, `region`,
-`category`, or any `slice_<name>`.
+`generator`, `source`, `sha256`, `group`, `pair`, `repo`, facts such as `width`, `bytes`, `format`, `duration_s`, `crop`
+(left, top, right, bottom in shares of the frame: the panel of a composite, heeded by training alone), and groups of
+people or content for the fairness tables: `language`, `accent`, `gender`, `age`, `skin_tone`, `region`, `category`, or
+any `slice_<name>`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any
 from detect.bench.data.item import DataSet, Item, Label
 from detect.errors import ConfigError
 
-_FACTS = ("bytes", "width", "height", "format", "duration_s", "sample_rate_hz", "pack_derived")
+_FACTS = ("bytes", "width", "height", "format", "duration_s", "sample_rate_hz", "pack_derived", "crop")
 _SLICES = ("language", "accent", "gender", "age", "skin_tone", "region", "category")
 _LABELS = {
     "real": Label.REAL,

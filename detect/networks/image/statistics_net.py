@@ -1,4 +1,4 @@
-"""A patch judged by statistics of middle layers: mean and log deviation of every channel, one linear layer.
+"""A patch judged by statistics of the first layers: mean and log deviation of every channel, one linear layer.
 
 The last features of a network that was trained on pictures are about what its own training asked for; on frames of
 compressed clips the stages before them, where texture still has its place, told unseen generators from unseen sources
@@ -14,8 +14,8 @@ from torch import Tensor, nn
 FLOOR = 0.02
 """Added to a deviation before its logarithm, so that a flat patch does not outweigh all else."""
 
-FIRST, LAST = 2, 5
-"""Stages of the backbone that are looked at, counted from 0: strides 8 to 16."""
+FIRST, LAST = 0, 5
+"""Stages of the backbone that are looked at, counted from 0: strides 2 to 16."""
 
 
 class StagesNet(nn.Module):
@@ -65,7 +65,7 @@ class StagesNet(nn.Module):
 
 
 class StatisticsNet(StagesNet):
-    """Mean and log deviation of every channel of the middle stages over the whole patch."""
+    """Mean and log deviation of every channel of the first six stages over the whole patch."""
 
     def __init__(self, backbone: str = "tf_efficientnet_lite0") -> None:
         super().__init__(backbone, first=FIRST, last=LAST, per_channel=2)

@@ -35,10 +35,18 @@ class FaceData:
 
 @dataclass(frozen=True)
 class FaceModel:
-    """The network: a registered architecture with its options; `start` is the model whose first stages are taken."""
+    """The network: a registered architecture with its options.
+
+    Attributes:
+        architecture: Its registered name.
+        start: The model whose first stages are taken.
+        member: Which of its nets, counted from 0, when it is an ensemble.
+        options: Of the architecture.
+    """
 
     architecture: str
     start: str = "image"
+    member: int = 0
     options: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -93,7 +93,7 @@ def start_network(recipe: FaceRecipe) -> RegionNet:
         raise ConfigError(
             f"recipe {recipe.path}: faces need architecture region_net, not {recipe.model.architecture!r}"
         )
-    take_stages(network, find_model(recipe.model.start))
+    take_stages(network, find_model(recipe.model.start), member=recipe.model.member)
     return network.eval()
 
 

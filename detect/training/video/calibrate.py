@@ -64,6 +64,8 @@ def deliver_clips(items: Sequence[Item], folder: Path, *, per_origin: int, frame
     taken: Counter[str] = Counter()
     found: list[ClipFrames] = []
     for item in sorted(items, key=lambda item: hashlib.sha256(item.id.encode()).hexdigest()):
+        if "crop" in item.facts:
+            continue  # the protocols deliver whole files
         taken[item.origin] += 1
         if taken[item.origin] > per_origin:
             continue

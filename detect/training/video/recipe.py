@@ -41,16 +41,18 @@ class VideoBatches:
 
 @dataclass(frozen=True)
 class VideoModel:
-    """The network: `start` names the model folder of a patch net whose stages it takes over."""
+    """The network: `start` names a patch net whose stages it takes over, `member` which one of an ensemble's nets."""
 
     start: str = "image"
+    member: int = 0
 
 
 @dataclass(frozen=True)
 class HeadPart:
-    """How many crops the head is fitted on."""
+    """How many crops the head is fitted on, and the ridges tried, in units of the mean diagonal of the scatter."""
 
     crops: int = 8000
+    ridges: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import json
 import logging
 import random
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from detect.bench.data.item import Item, Label
-from detect.bench.data.manifest import read_manifest
+from detect.bench.data.manifest import data_set_of, read_rows
 from detect.errors import ConfigError
 from detect.evidence.frames import FrameExaminer
 from detect.evidence.pooling import ContrastTable
@@ -27,7 +27,6 @@ from detect.networks.image.statistics_net import StatisticsNet
 from detect.networks.image.torch_runner import TorchRunner
 from detect.networks.zoo import WEIGHTS_NAME, ModelFolder, find_model
 from detect.training.image.calibration import summarise
-from detect.training.image.crops import CropStore
 from detect.training.image.pairs import PairStore
 from detect.training.image.run import data_hash
 from detect.training.pretrained import take_stages
@@ -35,7 +34,7 @@ from detect.training.video.batches import FramePlan, FrameStream
 from detect.training.video.calibrate import ClipScores, deliver_clips, fit, held_out_scores, save_scores, score_clips
 from detect.training.video.head import draw_crops, fit_head
 from detect.training.video.recipe import VideoRecipe, read_recipe
-from detect.training.video.store import build_frame_store, cut_frames
+from detect.training.video.store import build_frame_store, cut_frames, to_row
 from detect.types import ModelRef
 
 log = logging.getLogger(__name__)
@@ -58,8 +57,8 @@ def train(
     Args:
         recipe_path: A `recipe.toml` with `kind = "video"`.
         manifests: Instead of those that the recipe names, for example what `collect.py` wrote.
-        work: Folder for frames and crops. `work/image/crops` and `work/image/pairs`, where they are there, are
-            the stores of the picture model's training (`witnessmark train models/image/recipe.toml`), and join.
+        work: Folder for frames and crops. `work/image/pairs`, where it is there, is a store of the picture model's
+            training (`witnessmark train models/image/recipe.toml`), and joins.
         out: Model folder to write; default the recipe's own.
         device: `cpu` or `cuda[:N]`.
         resume: Keep the crops that `work` holds from an earlier fit; delivered clips are always kept.
@@ -71,15 +70,22 @@ def train(
     random.seed(recipe.seed)
     torch.manual_seed(recipe.seed)
     training, held_out = split_items(select_items(recipe, manifests), recipe)
-    log.info("%d clips train, %d calibrate", len(training), len(held_out))
+    pictures = select_pictures(recipe, manifests)
+    log.info("%d clips and %d pictures train, %d clips calibrate", len(training), len(pictures), len(held_out))
     start = find_model(recipe.model.start)
     network = StatisticsNet(start.config["options"]["backbone"])
-    take_stages(network, start)
+    take_stages(network, start, member=recipe.model.member)
     if not resume:
         for old in [work / "drawn.json", *work.glob("features-*.npy")]:
             old.unlink(missing_ok=True)
-    crops = draw_crops(build_stream(recipe, training, work), work, count=recipe.head.crops)
-    chosen = fit_head(network, crops, seed=recipe.seed, kept=work / f"features-{start.ref.sha256[:16]}.npy")
+    crops = draw_crops(build_stream(recipe, training, pictures, work), work, count=recipe.head.crops)
+    chosen = fit_head(
+        network,
+        crops,
+        ridges=recipe.head.ridges,
+        seed=recipe.seed,
+        kept=work / f"features-{start.ref.sha256[:16]}-{recipe.model.member}.npy",
+    )
     log.info("head: %s", chosen)
     clips = deliver_clips(
         held_out,
@@ -89,17 +95,16 @@ def train(
     )
     scored = score_clips(clips, plain_examiner(network, recipe, device=device).score)
     save_scores(scored, work / "held_out.jsonl")
-    return export(network, recipe, start, training, scored, out or recipe_path.parent, chosen=chosen)
+    return export(network, recipe, start, [*training, *pictures], scored, out or recipe_path.parent, chosen=chosen)
 
 
 def select_items(recipe: VideoRecipe, manifests: Sequence[Path]) -> list[Item]:
-    """Return the training clips: real and generated, each SHA-256 once, capped per origin by a hash of each file."""
-    paths = list(manifests) or [(recipe.path.parent / name) for name in recipe.data.manifests]
-    by_hash: dict[str, Item] = {}
-    for path in paths:
-        for item in read_manifest(path, kinds=("video",), splits=("train",)).items:
-            if item.label is not Label.EDITED and item.file.suffix.lower() not in recipe.data.formats_left_out:
-                by_hash.setdefault(item.sha256 or item.id, item)
+    """Return the training clips, each file (or panel of one) once, generators capped by a hash of each file."""
+    by_hash = {
+        f"{item.sha256 or item.id}{item.facts.get('crop', '')}": item
+        for item in reversed(list(_listed(recipe, manifests, "video")))
+        if item.file.suffix.lower() not in recipe.data.formats_left_out
+    }
     taken: Counter[str] = Counter()
     chosen = []
     for key in sorted(by_hash, key=lambda key: hashlib.sha256(f"{recipe.seed}:{key}".encode()).hexdigest()):
@@ -115,6 +120,22 @@ def select_items(recipe: VideoRecipe, manifests: Sequence[Path]) -> list[Item]:
     return sorted(chosen, key=lambda item: item.id)
 
 
+def select_pictures(recipe: VideoRecipe, manifests: Sequence[Path]) -> list[Item]:
+    """Return the training pictures, each once; none when the recipe wants none."""
+    if recipe.batches.picture_share == 0:
+        return []
+    found = {item.sha256 or item.id: item for item in _listed(recipe, manifests, "image")}
+    return [found[key] for key in sorted(found)]
+
+
+def _listed(recipe: VideoRecipe, manifests: Sequence[Path], kind: str) -> Iterator[Item]:
+    for path in list(manifests) or [recipe.path.parent / name for name in recipe.data.manifests]:
+        rows = [row for row in read_rows(path) if row.get("kind") == kind and row.get("split") == "train"]
+        if rows:
+            items = data_set_of(rows, name=path.stem, root=path.parent).items
+            yield from (item for item in items if item.label is not Label.EDITED)
+
+
 def split_items(items: Sequence[Item], recipe: VideoRecipe) -> tuple[list[Item], list[Item]]:
     """Split clips into (train, held out): whole origins, and half of the groups of `halved` ones."""
     parts: dict[bool, list[Item]] = defaultdict(list)
@@ -126,15 +147,16 @@ def split_items(items: Sequence[Item], recipe: VideoRecipe) -> tuple[list[Item],
     return parts[False], parts[True]
 
 
-def build_stream(recipe: VideoRecipe, training: Sequence[Item], work: Path) -> FrameStream:
-    """Return the training batches: frames of clips, and the picture model's crops and pairs where they are there."""
+def build_stream(recipe: VideoRecipe, training: Sequence[Item], pictures: Sequence[Item], work: Path) -> FrameStream:
+    """Return the training batches: frames of clips, pictures, and the picture model's pairs where they are there."""
     rows = cut_frames(training, work / "frames", frames=recipe.data.frames)
     store = build_frame_store(rows, work / "crops", seed=recipe.seed)
-    pictures, pairs = work / "image" / "crops", work / "image" / "pairs"
+    stills = build_frame_store([to_row(item, item.file) for item in pictures], work / "pictures", seed=recipe.seed)
+    pairs = work / "image" / "pairs"
     plan = recipe.batches
     return FrameStream(
         store,
-        CropStore(pictures) if (pictures / "index.jsonl").is_file() else None,
+        stills if pictures else None,
         PairStore(pairs) if (pairs / "pairs.jsonl").is_file() else None,
         FramePlan(plan.batch, plan.side, plan.pair_share, plan.picture_share, recipe.seed),
     )
@@ -166,6 +188,7 @@ def export(
 ) -> Path:
     """Write weights and config.json; card and metrics come from the bench."""
     folder.mkdir(parents=True, exist_ok=True)
+    clips = [item for item in training if item.kind == "video"]
     weights = folder / WEIGHTS_NAME
     save_file({key: value.contiguous() for key, value in network.state_dict().items()}, str(weights))
     sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
@@ -195,9 +218,10 @@ def export(
         "license": recipe.license,
         "training": {
             "data_sha256": data_hash(training),
-            "clips": len(training),
-            "generators": len({item.origin for item in training if item.label is Label.FAKE}),
-            "sources": len({item.origin for item in training if item.label is Label.REAL}),
+            "clips": len(clips),
+            "generators": len({item.origin for item in clips if item.label is Label.FAKE}),
+            "sources": len({item.origin for item in clips if item.label is Label.REAL}),
+            "pictures": len(training) - len(clips),
             "seed": recipe.seed,
             "head": dict(chosen),
             "start": start.ref.sha256,

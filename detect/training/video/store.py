@@ -30,18 +30,13 @@ def cut_frames(items: Sequence[Item], folder: Path, *, frames: int) -> list[dict
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     for number, item in enumerate(items):
-        stem = hashlib.sha256((item.sha256 or item.id).encode()).hexdigest()[:16]
+        name = f"{item.sha256 or item.id}{item.facts.get('crop', '')}"
+        stem = hashlib.sha256(name.encode()).hexdigest()[:16]
         listing = folder / f"{stem}.json"
         if not listing.exists():
             listing.write_text(json.dumps(_cut_clip(item, folder, stem, frames)))
         rows += [
-            {
-                "file": str(folder / name),
-                "label": str(item.label),
-                ("source" if item.label is Label.REAL else "generator"): item.origin,
-                "group": item.group or item.id,
-                "sha256": name.removesuffix(".png"),
-            }
+            {**to_row(item, folder / name), "sha256": name.removesuffix(".png")}
             for name in json.loads(listing.read_text())
         ]
         if number % 50 == 0:
@@ -49,8 +44,19 @@ def cut_frames(items: Sequence[Item], folder: Path, *, frames: int) -> list[dict
     return rows
 
 
+def to_row(item: Item, file: Path) -> dict[str, Any]:
+    """Return the row of one picture for `build_frame_store`."""
+    return {
+        "file": str(file),
+        "label": str(item.label),
+        ("source" if item.label is Label.REAL else "generator"): item.origin,
+        "group": item.group or item.id,
+        "sha256": item.sha256 or item.id,
+    }
+
+
 def build_frame_store(rows: Sequence[dict[str, Any]], folder: Path, *, seed: int) -> CropStore:
-    """Return the store of native crops of cut frames."""
+    """Return the store of native crops of cut frames or pictures."""
     return build_store(rows, folder, seed=seed)
 
 
@@ -59,12 +65,21 @@ def _cut_clip(item: Item, folder: Path, stem: str, frames: int) -> list[str]:
     try:
         for index, pixels in enumerate(spread_frames(item.file, frames)):
             name = f"{stem}-{index}.png"
-            inner = cut_border(pixels, item.origin)
+            inner = cut_border(cut_panel(pixels, item.facts.get("crop")), item.origin)
             Image.fromarray(np.ascontiguousarray(inner)).save(folder / name, compress_level=1)
             names.append(name)
     except (OSError, ValueError) as error:
         log.warning("%s: %s", item.file.name, error)
     return names
+
+
+def cut_panel(pixels: np.ndarray[Any, Any], crop: Sequence[float] | None) -> np.ndarray[Any, Any]:
+    """Return the panel of a composite, given by (left, top, right, bottom) in shares of the frame; None = all of it."""
+    if crop is None:
+        return pixels
+    height, width = pixels.shape[:2]
+    left, top, right, bottom = crop
+    return pixels[round(top * height) : round(bottom * height), round(left * width) : round(right * width)]
 
 
 def cut_border(pixels: np.ndarray[Any, Any], origin: str) -> np.ndarray[Any, Any]:

@@ -5,12 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from detect.bench.data.item import Item, Label
 from detect.networks.image.statistics_net import StatisticsNet
 from detect.training.video.calibrate import ClipFrames, ClipScores, authentic_chains, fit, fit_frames
 from detect.training.video.codec import CODECS, Coding, recode
-from detect.training.video.head import RIDGES, SPREAD, DrawnCrops, cross_validate, fit_head, solve
-from detect.training.video.store import BORDER, cut_border
+from detect.training.video.head import SPREAD, DrawnCrops, cross_validate, fit_head, solve
+from detect.training.video.store import BORDER, cut_border, cut_frames
 from tests.unit.media.clips import picture
 
 
@@ -34,6 +36,21 @@ def test_borders_go_on_each_side_and_insets_at_the_lower_left():
     pixels = np.zeros((200, 100, 3), np.uint8)
     assert cut_border(pixels, "any").shape == (200 - 2 * round(BORDER * 200), 100 - 2 * round(BORDER * 100), 3)
     assert cut_border(pixels, "FLOAT").shape == (round(0.75 * 200) - 26, 87 - 25, 3)
+
+
+def test_both_panels_of_a_composite_are_cut_each_without_the_other(tmp_path):
+    picture_of_two = np.zeros((200, 400, 3), np.uint8)
+    picture_of_two[:, 200:] = 255
+    Image.fromarray(picture_of_two).save(tmp_path / "two.png")
+    panels = {Label.REAL: [0, 0, 0.5, 1], Label.FAKE: [0.5, 0, 1, 1]}
+    items = [
+        Item("a", tmp_path / "two.png", "video", label, "page", sha256="5a", facts={"crop": crop})
+        for label, crop in panels.items()
+    ]
+    rows = cut_frames(items, tmp_path / "frames", frames=1)
+    found = {row["label"]: np.asarray(Image.open(row["file"])) for row in rows}
+    assert found["real"].max() == 0 and found["fake"].min() == 255
+    assert found["fake"].shape == cut_border(np.zeros((200, 200, 3), np.uint8), "page").shape
 
 
 def drawn(seed: int = 0, *, signal: float = 1.2) -> tuple[np.ndarray, DrawnCrops]:
@@ -69,8 +86,8 @@ def test_the_head_that_is_written_gives_the_scores_of_the_fit(tmp_path):
     names = tuple(f"clip:{'fake' if number % 2 else 'real'}{number % 6}" for number in range(24))
     crops = DrawnCrops(pixels, np.arange(24) % 2 == 1, names)
     network = StatisticsNet().eval()
-    chosen = fit_head(network, crops, seed=1, kept=tmp_path / "features.npy")
-    assert chosen["chosen"] in RIDGES and chosen["auc_left_out"]["1"] > 0.9
+    chosen = fit_head(network, crops, ridges=(0.3, 1.0), seed=1, kept=tmp_path / "features.npy")
+    assert chosen["chosen"] in (0.3, 1.0) and chosen["auc_left_out"]["1"] > 0.9
     batch = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
     with torch.inference_mode():
         logits, cells = network(batch), network.forward_map(batch)
