@@ -12,19 +12,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
 from detect.errors import ConfigError
 from detect.networks.face.align import LARGEST_FACE
 from detect.networks.face.detector import load_detector
 from detect.networks.face.region_net import RegionNet
 from detect.networks.image.patch_net import create
-from detect.networks.zoo import WEIGHTS_NAME, find_model
+from detect.networks.zoo import find_model
 from detect.training.face.clips import StoredFace, cut_faces, read_clip_list
 from detect.training.face.features import FaceMeter
 from detect.training.face.fit import Discriminant
 from detect.training.face.recipe import FaceRecipe, read_recipe
 from detect.training.face.trial import Table, choose, fit_all, measure
+from detect.training.folder import calibration_id, write_config, write_weights
 from detect.training.image.calibration import HeldOutScore, fit_calibration, summarise
 from detect.training.image.tinyvae import LATENT_CHANNELS, load_tiny_vae
 from detect.training.pretrained import take_stages
@@ -124,35 +124,25 @@ def export(
     figures: dict[str, Any],
     folder: Path,
 ) -> Path:
-    """Write weights and config.json; card and metrics come from the bench."""
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = folder / WEIGHTS_NAME
-    save_file({key: value.contiguous() for key, value in network.state_dict().items()}, str(weights))
-    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+    """Write weights and config.json."""
+    sha256 = write_weights(network.state_dict(), folder)
     block = fit_calibration(
         scores,
-        calibration_id=f"{recipe.name}-{recipe.version}-{sha256[:8]}",
+        calibration_id=calibration_id(recipe, sha256),
         largest_source_rate=recipe.calibration.largest_source_rate,
         miss_rate=recipe.calibration.miss_rate,
     )
-    config: dict[str, Any] = {
-        "name": recipe.name,
-        "version": recipe.version,
-        "kind": "face",
-        "architecture": recipe.model.architecture,
-        "options": dict(recipe.model.options),
-        "input": {
-            "margin": network.margin,
-            "largest_face": LARGEST_FACE,
-            "mean": [0.5, 0.5, 0.5],
-            "std": [0.5, 0.5, 0.5],
-            "colour": "sRGB",
-        },
-        "label": "logit larger = swapped or generated",
-        "calibration": block,
-        "sha256": sha256,
-        "license": recipe.license,
-        "training": {
+    return write_config(
+        folder,
+        recipe,
+        kind="face",
+        architecture=recipe.model.architecture,
+        options=recipe.model.options,
+        inputs={"margin": network.margin, "largest_face": LARGEST_FACE},
+        label="logit larger = swapped or generated",
+        calibration=block,
+        sha256=sha256,
+        training={
             "data_sha256": hashlib.sha256("\n".join(sorted(table.files)).encode()).hexdigest(),
             "pairs": len(table.pairs["clean"]),
             "people": len(set(table.people.tolist())),
@@ -163,10 +153,7 @@ def export(
             "left_out": figures,
             "held_out": summarise(scores, block),
         },
-    }
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    log.info("wrote %s", folder)
-    return folder
+    )
 
 
 def _meter(network: RegionNet, recipe: FaceRecipe, work: Path) -> FaceMeter:

@@ -13,11 +13,10 @@ from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from detect.bench.data.item import Item, Label
 from detect.bench.data.manifest import read_manifest
@@ -29,7 +28,7 @@ from detect.networks.image.onnx_runner import OnnxRunner, export_graph
 from detect.networks.image.patch_net import PatchEnsemble, PatchNet, create
 from detect.networks.image.patch_scorer import PatchScorer
 from detect.networks.image.torch_runner import TorchRunner
-from detect.networks.zoo import WEIGHTS_NAME
+from detect.training.folder import calibration_id, write_config, write_weights
 from detect.training.image.batches import BatchPlan, BatchStream
 from detect.training.image.calibration import HeldOutScore, fit_calibration, summarise
 from detect.training.image.crops import Crop, CropStore, build_store, open_picture
@@ -269,36 +268,26 @@ def export(
     started_from: str,
 ) -> Path:
     """Write weights and config.json; the card and metrics.json come from the bench."""
-    folder.mkdir(parents=True, exist_ok=True)
-    weights = folder / WEIGHTS_NAME
     half = isinstance(network, PatchEnsemble)  # several networks within the 30 MB of a model
-    save_file({key: _stored(value, half=half) for key, value in network.state_dict().items()}, str(weights))
-    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+    sha256 = write_weights({key: _stored(value, half=half) for key, value in network.state_dict().items()}, folder)
     block = fit_calibration(
         scores,
-        calibration_id=f"{recipe.name}-{recipe.version}-{sha256[:8]}",
+        calibration_id=calibration_id(recipe, sha256),
         largest_source_rate=recipe.calibration.largest_source_rate,
         miss_rate=recipe.calibration.miss_rate,
     )
-    config: dict[str, Any] = {
-        "name": recipe.name,
-        "version": recipe.version,
-        "kind": "image",
-        "architecture": "patch_ensemble" if isinstance(network, PatchEnsemble) else recipe.model.architecture,
-        "options": dict(recipe.model.options)
+    return write_config(
+        folder,
+        recipe,
+        kind="image",
+        architecture="patch_ensemble" if isinstance(network, PatchEnsemble) else recipe.model.architecture,
+        options=dict(recipe.model.options)
         | ({"members": len(network.members)} if isinstance(network, PatchEnsemble) else {}),
-        "input": {
-            "patch_side": recipe.input.patch_side,
-            "max_patches": recipe.input.max_patches,
-            "mean": [0.5, 0.5, 0.5],
-            "std": [0.5, 0.5, 0.5],
-            "colour": "sRGB",
-        },
-        "label": "logit larger = generated",
-        "calibration": block,
-        "sha256": sha256,
-        "license": recipe.license,
-        "training": {
+        inputs={"patch_side": recipe.input.patch_side, "max_patches": recipe.input.max_patches},
+        label="logit larger = generated",
+        calibration=block,
+        sha256=sha256,
+        training={
             "data_sha256": data_hash(training),
             "files": len(training),
             "generators": len({item.origin for item in training if item.label is Label.FAKE}),
@@ -308,7 +297,4 @@ def export(
             "started_from": started_from,
             "held_out": summarise(scores, block),
         },
-    }
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    log.info("wrote %s", folder)
-    return folder
+    )

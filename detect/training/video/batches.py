@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -127,8 +127,3 @@ def _by_name(store: CropStore, least: int) -> dict[str, Named]:
         if min(crop.height, crop.width) >= least:
             found[crop.label].setdefault(crop.name, []).append((store, crop))
     return found
-
-
-def names_of(crops: Sequence[Crop], label: str) -> int:
-    """Return how many generators or sources of a label there are."""
-    return len({crop.name for crop in crops if crop.label == label})

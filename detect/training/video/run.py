@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import random
 from collections import Counter, defaultdict
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
 
 from detect.bench.data.item import Item, Label
 from detect.bench.data.manifest import data_set_of, read_rows
@@ -25,7 +23,8 @@ from detect.networks.image.onnx_runner import OnnxRunner, export_graph
 from detect.networks.image.patch_scorer import PatchScorer
 from detect.networks.image.statistics_net import StatisticsNet
 from detect.networks.image.torch_runner import TorchRunner
-from detect.networks.zoo import WEIGHTS_NAME, ModelFolder, find_model
+from detect.networks.zoo import ModelFolder, find_model
+from detect.training.folder import calibration_id, write_config, write_weights
 from detect.training.image.calibration import summarise
 from detect.training.image.pairs import PairStore
 from detect.training.image.run import data_hash
@@ -186,37 +185,27 @@ def export(
     *,
     chosen: Mapping[str, Any],
 ) -> Path:
-    """Write weights and config.json; card and metrics come from the bench."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write weights and config.json."""
     clips = [item for item in training if item.kind == "video"]
-    weights = folder / WEIGHTS_NAME
-    save_file({key: value.contiguous() for key, value in network.state_dict().items()}, str(weights))
-    sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
+    sha256 = write_weights(network.state_dict(), folder)
     block = fit(
         scored,
-        calibration_id=f"{recipe.name}-{recipe.version}-{sha256[:8]}",
+        calibration_id=calibration_id(recipe, sha256),
         largest_source_rate=recipe.calibration.largest_source_rate,
         miss_rate=recipe.calibration.miss_rate,
         seed=recipe.seed,
     )
-    config: dict[str, Any] = {
-        "name": recipe.name,
-        "version": recipe.version,
-        "kind": "video",
-        "architecture": "statistics_net",
-        "options": {"backbone": start.config["options"]["backbone"]},
-        "input": {
-            "patch_side": recipe.input.patch_side,
-            "max_patches": recipe.input.max_patches,
-            "mean": [0.5, 0.5, 0.5],
-            "std": [0.5, 0.5, 0.5],
-            "colour": "sRGB",
-        },
-        "label": "logit larger = generated",
-        "calibration": block,
-        "sha256": sha256,
-        "license": recipe.license,
-        "training": {
+    return write_config(
+        folder,
+        recipe,
+        kind="video",
+        architecture="statistics_net",
+        options={"backbone": start.config["options"]["backbone"]},
+        inputs={"patch_side": recipe.input.patch_side, "max_patches": recipe.input.max_patches},
+        label="logit larger = generated",
+        calibration=block,
+        sha256=sha256,
+        training={
             "data_sha256": data_hash(training),
             "clips": len(clips),
             "generators": len({item.origin for item in clips if item.label is Label.FAKE}),
@@ -227,7 +216,4 @@ def export(
             "start": start.ref.sha256,
             "held_out": summarise(held_out_scores(scored), block),
         },
-    }
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-    log.info("wrote %s", folder)
-    return folder
+    )
