@@ -5,8 +5,8 @@
 Each variant joins real clips of one source to `--seconds` of speech and lets one generated clip in between two of them,
 at the same loudness and with 10 ms fades, then sends the whole through MP3 at 64 kbit/s in every second variant. Where
 a page has both, clip and recording come from the same page. A variant is found when the verdict is
-`likely_manipulated` and the first span overlaps the inserted sentence by at least 0.5 (intersection over union). The
-control is the same recording with one more real clip of another source in the same place.
+`likely_manipulated` and the first span overlaps the inserted sentence by at least 0.5 (intersection over union). Beside
+it stand the same recording untouched, and the control: with one more real clip of another source in the same place.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Wave = npt.NDArray[np.float32]
 
 
 def main() -> None:
-    """Print one JSON line: shares found, verdicts, and the same for the control."""
+    """Print one JSON line: shares found, verdicts, and those of untouched recordings and of the control."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--split", default="val")
@@ -51,7 +51,10 @@ def main() -> None:
     items = [item for item in read_manifest(args.manifest, kinds=("audio",), splits=(args.split,)).items if item.file]
     analyzer = Analyzer(AnalyzerSettings(read_provenance=False, check_stability=False, models_dir=args.models))
     rng = random.Random(args.seed)
-    results = [judge(analyzer, *make_pair(items, rng, args.seconds), with_mp3=n % 2 == 1) for n in range(args.variants)]
+    results = []
+    for number in range(args.variants):
+        source, clips, fake, other = make_pair(items, rng, args.seconds)
+        results.append({"source": source, **judge(analyzer, clips, fake, other, with_mp3=number % 2 == 1)})
     found = sum(row["is_found"] for row in results)
     print(
         json.dumps(
@@ -61,15 +64,20 @@ def main() -> None:
                 "share_found": round(found / len(results), 3),
                 "share_span_right": round(sum(row["overlap"] >= 0.5 for row in results) / len(results), 3),
                 "verdicts": Counter(row["verdict"] for row in results),
+                "untouched_verdicts": Counter(row["untouched"] for row in results),
                 "control_verdicts": Counter(row["control"] for row in results),
+                "found_by_source": {
+                    source: f"{sum(row['is_found'] for row in results if row['source'] == source)} of {count}"
+                    for source, count in sorted(Counter(row["source"] for row in results).items())
+                },
                 "median_overlap": round(float(np.median([row["overlap"] for row in results])), 3),
             }
         )
     )
 
 
-def make_pair(items: list[Item], rng: random.Random, seconds: float) -> tuple[list[Wave], Wave, Wave]:
-    """Return (real clips, generated clip, real clip of another source)."""
+def make_pair(items: list[Item], rng: random.Random, seconds: float) -> tuple[str, list[Wave], Wave, Wave]:
+    """Return (the real clips' source, real clips, generated clip, real clip of another source)."""
     by_source: dict[str, list[Item]] = defaultdict(list)
     for item in items:
         if item.label is Label.REAL:
@@ -91,7 +99,7 @@ def make_pair(items: list[Item], rng: random.Random, seconds: float) -> tuple[li
         others = [item for origin, group in by_source.items() if origin != source for item in group]
         other = read_speech(rng.choice(others))
         if fake is not None and other is not None:
-            return kept, fake, other
+            return source, kept, fake, other
 
 
 def read_speech(item: Item) -> Wave | None:
@@ -125,10 +133,17 @@ def judge(analyzer: Analyzer, clips: list[Wave], fake: Wave, other: Wave, *, wit
     """Return what the Analyzer says of one variant and of its control."""
     wave, start_s, end_s = join(clips, fake)
     report = analyze(analyzer, wave, with_mp3=with_mp3)
+    untouched = analyze(analyzer, np.concatenate([fade(clip) for clip in clips]), with_mp3=with_mp3)
     control = analyze(analyzer, join(clips, other)[0], with_mp3=with_mp3)
     overlap = first_overlap(report, start_s, end_s)
     is_found = report.verdict is Verdict.LIKELY_MANIPULATED and overlap >= 0.5
-    return {"is_found": is_found, "overlap": overlap, "verdict": str(report.verdict), "control": str(control.verdict)}
+    return {
+        "is_found": is_found,
+        "overlap": overlap,
+        "verdict": str(report.verdict),
+        "untouched": str(untouched.verdict),
+        "control": str(control.verdict),
+    }
 
 
 def analyze(analyzer: Analyzer, wave: Wave, *, with_mp3: bool) -> Report:

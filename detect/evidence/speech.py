@@ -14,9 +14,10 @@ import numpy.typing as npt
 
 from detect.evidence.activity import Activity, hear
 from detect.evidence.splice import Contrast, find_contrast, timeline
-from detect.evidence.windows import Window, plan_windows, read_windows
+from detect.evidence.windows import Window, plan_dense, plan_windows, read_windows
 from detect.fusion import Calibration, reason, sigmoid
 from detect.networks.audio.speech_scorer import SpeechScorer
+from detect.networks.audio.stretches import STRETCH_S, StretchHeads, StretchScorer
 from detect.networks.batches import Schedule, run_here
 from detect.networks.zoo import find_model
 from detect.types import DecodedAudio, Evidence, Finding, Interval, ModelRef, Reason, Span, Status, Where
@@ -86,6 +87,7 @@ class SpeechExaminer:
         splices: SpliceTable,
         model: ModelRef,
         window_s: float,
+        stretches: StretchScorer | None = None,
     ) -> None:
         """Keep the parts; see `load` for the usual way.
 
@@ -96,6 +98,7 @@ class SpeechExaminer:
             splices: For contrasts.
             model: What Evidence names.
             window_s: Seconds the net hears at once.
+            stretches: Judges the short windows that splices are looked for with; None = no splice is looked for.
         """
         self.scorer = scorer
         self.calibration = calibration
@@ -103,6 +106,7 @@ class SpeechExaminer:
         self.splices = splices
         self.model = model
         self.window_s = window_s
+        self.stretches = stretches
 
     @classmethod
     def load(
@@ -122,6 +126,11 @@ class SpeechExaminer:
         folder = find_model(Path(name) if not isinstance(name, str) else name, folder=models_dir)
         block = folder.config["calibration"]
         window = block["window"]
+        named = folder.config.get("stretch")
+        stretches = None
+        if named is not None:
+            heads = StretchHeads.load(folder.path / str(named["weights"]), str(named["sha256"]))
+            stretches = StretchScorer(folder, heads, device=device, schedule=schedule)
         return cls(
             SpeechScorer(folder, device=device, schedule=schedule),
             Calibration.from_config(block),
@@ -129,6 +138,7 @@ class SpeechExaminer:
             splices=SpliceTable.from_config(block.get("splice", ())),
             model=folder.ref,
             window_s=float(folder.config["input"]["window_s"]),
+            stretches=stretches,
         )
 
     def examine(self, audio: DecodedAudio) -> Evidence:
@@ -151,9 +161,15 @@ class SpeechExaminer:
         windows = plan_windows(activity.speech, audio.duration_s, window_s=self.window_s)
         batches = read_windows(audio, windows, window_s=self.window_s, channel=channel)
         logits = np.concatenate([self.scorer.score(batch) for batch in batches])
-        moments, values = timeline(windows, logits)
-        contrast = find_contrast(moments, values, window_s=self.window_s)
-        return ChannelResult(channel, activity, windows, logits, contrast)
+        return ChannelResult(channel, activity, windows, logits, self._contrast(audio, activity, channel))
+
+    def _contrast(self, audio: DecodedAudio, activity: Activity, channel: int) -> Contrast | None:
+        """Return the stretch that stands out in short, dense windows; None where none are looked at."""
+        dense = plan_dense(activity.speech, audio.duration_s, window_s=STRETCH_S)
+        if self.stretches is None or not dense:
+            return None
+        batches = list(read_windows(audio, dense, window_s=STRETCH_S, channel=channel))
+        return find_contrast(*timeline(dense, self.stretches.score(np.concatenate(batches))))
 
     def window_llr(self, logit: float) -> float:
         """Return the calibrated log-likelihood ratio of a single window."""
@@ -163,7 +179,7 @@ class SpeechExaminer:
     def _splice_llr(self, result: ChannelResult) -> float:
         """Return what the strongest contrast says; -inf when its inside does not lean towards synthetic."""
         contrast = result.contrast
-        if contrast is None or self.window_llr(contrast.inside) <= 0:
+        if contrast is None or contrast.inside <= 0:
             return float("-inf")
         return min(self.calibration.cap, self.splices.to_llr(contrast.clarity))
 
@@ -204,7 +220,7 @@ class SpeechExaminer:
         spans: list[Span] = []
         if is_splice and result.contrast is not None:
             contrast = result.contrast
-            score = sigmoid(self.window_llr(contrast.inside))
+            score = sigmoid(contrast.inside)
             spans.append(Span(round(contrast.start_s, 2), round(contrast.end_s, 2), round(score, 4), "spliced"))
         moments, logits = timeline(result.windows, result.logits)
         ratios = np.array([self.window_llr(float(logit)) for logit in logits])

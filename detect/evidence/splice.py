@@ -15,19 +15,31 @@ Float64Array = npt.NDArray[np.float64]
 GRID_S = 0.5
 """Step of the timeline that spans are measured on."""
 
-SHORTEST_S = 1.5
+SHORTEST_S = 2.0
 """Shortest stretch that is named; below it one window decides alone."""
 
 LARGEST_SHARE = 0.6
 """A stretch longer than this share of the speech is not a splice: then the rest is."""
+
+REST_WEIGHT, REST_FLOOR = 0.5, -2.0
+"""How much the rest's mean logit counts against the stretch, and below what it counts no more. On held-out training
+repositories the plain difference (weight 1, no floor) found 27 % of the sentences at 2 % of untouched recordings, this
+37 %: a rest that sounds very real does not make a doubtful sentence synthetic."""
+
+ENOUGH_S = 4.0
+"""Seconds after which a longer stretch is no clearer: errors inside one voice are alike, so they do not average out."""
+
+USUAL_S, PER_DOUBLING = 20.0, 0.3
+"""Clarity taken off for each doubling of the recording beyond `USUAL_S`: the strongest of more stretches is stronger by
+chance. In untouched recordings of 20, 60 and 120 s the clearest hundredth lay at 3.6, 4.1 and 4.2."""
 
 
 @dataclass(frozen=True)
 class Contrast:
     """The strongest stretch: its bounds in seconds, its mean logit, that of the rest, and how clear the contrast is.
 
-    `clarity` is the difference of the means times the root of the effective number of independent windows, so that a
-    short stretch needs a larger difference.
+    `clarity` is the inside's logit less half of the rest's, times the root of the stretch's length in windows of 2 s,
+    less what a long recording reaches by chance.
     """
 
     start_s: float
@@ -51,8 +63,8 @@ def timeline(windows: Sequence[Window], logits: Float64Array) -> tuple[Float64Ar
     return moments[heard], total[heard] / weight[heard]
 
 
-def find_contrast(moments: Float64Array, logits: Float64Array, *, window_s: float) -> Contrast | None:
-    """Return the stretch that differs most upwards from the rest; None when there is too little to compare.
+def find_contrast(moments: Float64Array, logits: Float64Array) -> Contrast | None:
+    """Return the stretch that stands out most upwards from the rest; None when there is too little to compare.
 
     Why all pairs of bounds: with cumulated sums the search over n moments is n^2 additions, and a file that could hold
     a splice worth naming has some hundred moments; longer ones are searched on a coarser grid.
@@ -71,14 +83,26 @@ def find_contrast(moments: Float64Array, logits: Float64Array, *, window_s: floa
     starts, ends, length = starts[keep], ends[keep], length[keep]
     inside = (sums[ends] - sums[starts]) / length
     outside = (sums[-1] - sums[ends] + sums[starts]) / (count - length)
-    independent = seconds / window_s * length * (count - length) / count
-    clarity = (inside - outside) * np.sqrt(independent)
+    clarity = (inside - REST_WEIGHT * np.maximum(outside, REST_FLOOR)) * np.sqrt(
+        np.minimum(seconds * length, ENOUGH_S) / SHORTEST_S
+    )
+    clarity -= PER_DOUBLING * max(0.0, float(np.log2(count * seconds / USUAL_S)))
     best = int(np.argmax(clarity))
+    start, end = _grow(logits, starts[best], ends[best], above=float(inside[best] + outside[best]) / 2)
     half = seconds / 2
     return Contrast(
-        float(moments[starts[best]] - half),
-        float(moments[ends[best] - 1] + half),
+        float(moments[start] - half),
+        float(moments[end - 1] + half),
         float(inside[best]),
         float(outside[best]),
         float(clarity[best]),
     )
+
+
+def _grow(logits: Float64Array, start: int, end: int, *, above: float) -> tuple[int, int]:
+    """Return the bounds with neighbours above a level taken in: beyond `ENOUGH_S`, clarity cannot tell the length."""
+    while start > 0 and logits[start - 1] > above:
+        start -= 1
+    while end < len(logits) and logits[end] > above:
+        end += 1
+    return start, end

@@ -12,6 +12,9 @@ from detect.types import DecodedAudio, Float32Array
 HOPS_S = ((60.0, 1.0), (1800.0, 2.0), (float("inf"), 4.0))
 """(up to so many seconds of speech, seconds between window starts): short files are looked at more closely."""
 
+DENSE_HOPS_S = ((60.0, 0.5), (600.0, 1.0), (1800.0, 2.0))
+"""The same for the short windows that splices are looked for with; recordings with more speech are not searched."""
+
 LEAST_SPEECH_SHARE = 0.4
 """A window with less speech than this share says more about the room than about the voice."""
 
@@ -24,7 +27,21 @@ class Window:
     end_s: float
 
 
-def plan_windows(speech: Sequence[tuple[float, float]], duration_s: float, *, window_s: float) -> tuple[Window, ...]:
+def plan_dense(speech: Sequence[tuple[float, float]], duration_s: float, *, window_s: float) -> tuple[Window, ...]:
+    """Return the windows that splices are looked for with; none where speech is too short, or too long, to search."""
+    total = sum(end - start for start, end in speech)
+    if total < 3 * window_s or total > DENSE_HOPS_S[-1][0]:
+        return ()
+    return plan_windows(speech, duration_s, window_s=window_s, hops=DENSE_HOPS_S)
+
+
+def plan_windows(
+    speech: Sequence[tuple[float, float]],
+    duration_s: float,
+    *,
+    window_s: float,
+    hops: Sequence[tuple[float, float]] = HOPS_S,
+) -> tuple[Window, ...]:
     """Return windows in order; at least one when there is any speech.
 
     A recording shorter than a window gives one window from the first to the last word, because edges of silence tell
@@ -34,6 +51,7 @@ def plan_windows(speech: Sequence[tuple[float, float]], duration_s: float, *, wi
         speech: Stretches of speech in seconds, in order.
         duration_s: Length of the recording.
         window_s: Length of a window.
+        hops: (up to so many seconds of speech, seconds between window starts).
     """
     if not speech:
         return ()
@@ -41,7 +59,7 @@ def plan_windows(speech: Sequence[tuple[float, float]], duration_s: float, *, wi
     if last - first <= window_s:
         return (Window(first, last),)
     total = sum(end - start for start, end in speech)
-    hop = next(hop for limit, hop in HOPS_S if total <= limit)
+    hop = next(hop for limit, hop in hops if total <= limit)
     starts = [*np.arange(first, last - window_s, hop).tolist(), last - window_s]
     windows = [Window(start, start + window_s) for start in starts]
     kept = [window for window in windows if _speech_share(window, speech) >= LEAST_SPEECH_SHARE]

@@ -112,6 +112,10 @@ def prepare_graphs(folder: ModelFolder) -> int:
     """
     folder.verify()
     parts = [graph_of, gate_graph] if folder.config["kind"] == "speech" else [graph_of]
+    if "stretch" in folder.config:
+        from detect.networks.audio.stretches import stretch_graph
+
+        parts.append(stretch_graph)
     return sum(len(part(folder)) for part in parts)
 
 

@@ -1,5 +1,5 @@
-"""The speech net as two ONNX graphs: a window (1, samples) at 16 kHz to its logit (1,), and the gate's chunks (N, 576)
-to the probability of speech in each (N,)."""
+"""The speech net as ONNX graphs: a window (1, samples) at 16 kHz to its logit (1,), a shorter one to its features, and
+the gate's chunks (N, 576) to the probability of speech in each (N,)."""
 
 from __future__ import annotations
 
@@ -31,6 +31,24 @@ def export_speech(folder: ModelFolder) -> bytes:
     wave = torch.sin(torch.arange(samples) / 7.0)[None] * 0.1
     with real_fourier():
         return _export(load_speech_net(folder), wave, given="window", answer="logit")
+
+
+def export_description(folder: ModelFolder, *, seconds: float) -> bytes:
+    """Return the graph that gives the raw features (1, features) of a window of so many seconds."""
+    wave = torch.sin(torch.arange(int(seconds * int(folder.config["input"]["sample_rate_hz"]))) / 7.0)[None] * 0.1
+    with real_fourier():
+        return _export(_Description(load_speech_net(folder)), wave, given="window", answer="features")
+
+
+class _Description(nn.Module):
+    """The speech net without its heads, as the tracer needs a module."""
+
+    def __init__(self, net: SpeechNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, wave: Tensor) -> Tensor:
+        return self.net.describe(wave)
 
 
 def export_gate(folder: ModelFolder) -> bytes:

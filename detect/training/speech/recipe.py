@@ -71,6 +71,21 @@ class SpectralPlan:
 
 
 @dataclass(frozen=True)
+class StretchPlan:
+    """Training of the heads for windows of 2 s, on so many clips of each real source and of each generator."""
+
+    clips_a_source: int = 24
+    clips_a_system: int = 8
+    hidden: int = 128
+    batch: int = 256
+    epochs: int = 6
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.3
+    smoothing: float = 0.05
+    seed: int = 17
+
+
+@dataclass(frozen=True)
 class CalibrationPlan:
     """How many held-out recordings of each real source and of each generator the calibration is fitted on."""
 
@@ -89,6 +104,7 @@ class Recipe:
     crops: CropPlan = field(default_factory=CropPlan)
     head: HeadPlan = field(default_factory=HeadPlan)
     spectral: SpectralPlan = field(default_factory=SpectralPlan)
+    stretch: StretchPlan = field(default_factory=StretchPlan)
     calibration: CalibrationPlan = field(default_factory=CalibrationPlan)
     folder: Path = Path()
 
@@ -111,6 +127,7 @@ def read_recipe(path: Path) -> Recipe:
         crops=file.part(CropPlan, "crops"),
         head=file.part(HeadPlan, "head"),
         spectral=file.part(SpectralPlan, "spectral"),
+        stretch=file.part(StretchPlan, "stretch"),
         calibration=file.part(CalibrationPlan, "calibration"),
         folder=path.resolve().parent,
     )

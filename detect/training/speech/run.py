@@ -1,5 +1,5 @@
-"""Recipe in, model folder out: voices, clips, crops, features, heads, spectrogram nets, calibration, weights; every
-stage resumes."""
+"""Recipe in, model folder out: voices, clips, crops, features, heads, spectrogram nets, calibration, weights, heads for
+splices; every stage resumes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from detect.training.speech.heads import IntArray, apply_standardisation, standa
 from detect.training.speech.pretrained import load_activity, load_whisper
 from detect.training.speech.recipe import Recipe, hash_rows, read_recipe
 from detect.training.speech.spectral import train_spectral
-from detect.training.speech.splices import splice_table
+from detect.training.speech.stretches import train_stretches
 from detect.training.speech.voices import make_voices
 
 logger = logging.getLogger(__name__)
@@ -100,11 +100,11 @@ def train(
     np.savez(work / "held_out.npz", heard=heard, seen=seen, fused=laundered, clean=clean_logits)
     whole, single = gather_scores(windows, clean_logits, listed, laundered, judged_keys(trusted))
     block = make_calibration(whole, single)
-    known = [number for number, (clip, _) in enumerate(windows.places) if clip.key in keys]
-    places = [windows.places[number] for number in known]
-    block["splice"] = splice_table(places, clean_logits[known], block["thresholds"], seed=recipe.calibration.seed)
     kept = [crop for crop in listed if crop.key in keys]
-    return write_folder(net, recipe, out or recipe.folder, clips=trusted, crops=kept, block=block, whole=whole)
+    folder = write_folder(net, recipe, out or recipe.folder, clips=trusted, crops=kept, block=block, whole=whole)
+    train_stretches(recipe, net, clips, work=work, out=folder, device=device)
+    net.to("cpu")
+    return folder
 
 
 def prepare(recipe: Recipe, work: Path) -> tuple[ClipStore, CropStore]:

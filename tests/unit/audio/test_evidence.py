@@ -11,7 +11,7 @@ from detect.evidence.activity import MUSIC_TONALITY, find_spans
 from detect.evidence.music import examine as examine_music
 from detect.evidence.speech import LEAST_SPEECH_S, SpeechExaminer, SpliceTable, join_moments
 from detect.evidence.splice import find_contrast, timeline
-from detect.evidence.windows import Window, plan_windows, read_windows
+from detect.evidence.windows import Window, plan_dense, plan_windows, read_windows
 from detect.networks.audio.tonality import measure_tonality
 from detect.types import Finding, Status
 
@@ -63,7 +63,7 @@ def make_windows(seconds: float) -> list[Window]:
 def test_the_contrast_is_where_the_logits_rise() -> None:
     windows = make_windows(30)
     logits = np.array([3.0 if 10 <= (w.start_s + w.end_s) / 2 <= 16 else -1.0 for w in windows])
-    contrast = find_contrast(*timeline(windows, logits), window_s=4.0)
+    contrast = find_contrast(*timeline(windows, logits))
     assert contrast is not None
     overlap = min(contrast.end_s, 16) - max(contrast.start_s, 10)
     assert overlap / (max(contrast.end_s, 16) - min(contrast.start_s, 10)) > 0.7
@@ -71,10 +71,38 @@ def test_the_contrast_is_where_the_logits_rise() -> None:
 
 
 def test_flat_logits_have_no_clear_contrast_and_short_files_none() -> None:
-    flat = find_contrast(*timeline(make_windows(30), np.zeros(27)), window_s=4.0)
+    flat = find_contrast(*timeline(make_windows(30), np.zeros(27)))
     assert flat is not None
-    assert flat.clarity == pytest.approx(0.0, abs=1e-6)
-    assert find_contrast(*timeline([Window(0, 3)], np.zeros(1)), window_s=4.0) is None
+    assert flat.clarity <= 0
+    assert find_contrast(*timeline([Window(0, 3)], np.zeros(1))) is None
+
+
+def test_a_doubtful_stretch_gains_little_from_a_rest_that_sounds_very_real() -> None:
+    windows = make_windows(30)
+    inside = [10 <= (window.start_s + window.end_s) / 2 <= 16 for window in windows]
+    doubtful = find_contrast(*timeline(windows, np.where(inside, 0.0, -8.0)))
+    clear = find_contrast(*timeline(windows, np.where(inside, 3.0, -2.0)))
+    assert doubtful is not None
+    assert clear is not None
+    assert clear.clarity > 2 * doubtful.clarity
+
+
+def test_the_longer_a_recording_the_clearer_a_contrast_must_be() -> None:
+    def clarity(seconds: float) -> float:
+        windows = make_windows(seconds)
+        found = find_contrast(*timeline(windows, np.array([3.0 if 4 <= w.start_s <= 8 else -3.0 for w in windows])))
+        assert found is not None
+        return found.clarity
+
+    assert clarity(20) > clarity(80) + 0.5
+
+
+def test_splices_are_looked_for_in_files_of_six_seconds_to_half_an_hour() -> None:
+    assert plan_dense([(0.0, 5.5)], 5.5, window_s=2.0) == ()
+    assert plan_dense([(0.0, 1900.0)], 1900.0, window_s=2.0) == ()
+    short, long = (plan_dense([(0.0, end)], end, window_s=2.0) for end in (30.0, 300.0))
+    assert [window.start_s for window in short[:3]] == [0.0, 0.5, 1.0]
+    assert [window.start_s for window in long[:3]] == [0.0, 1.0, 2.0]
 
 
 def test_the_splice_table_is_silent_below_its_first_row_and_rises() -> None:
@@ -134,10 +162,10 @@ def test_a_clear_contrast_is_manipulated_and_names_its_seconds(
     sounds: SimpleNamespace, examiner: SpeechExaminer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(examiner.scorer, "activity", lambda wave: np.ones(-(-len(wave) // 512), np.float32))
-    starts = np.arange(0, 26.1, 1.0)
-    shift = -examiner.window_calibration[1] / examiner.window_calibration[0]
-    logits = np.where((starts + 2 >= 10) & (starts + 2 <= 18), 8.0, -8.0) + shift
-    monkeypatch.setattr(examiner.scorer, "score", lambda windows: logits[: len(windows)])
+    centres = np.arange(0, 28.1, 0.5) + 1
+    logits = np.where((centres >= 10) & (centres <= 18), 8.0, -8.0)
+    monkeypatch.setattr(examiner.scorer, "score", lambda windows: np.full(len(windows), -2.0))
+    monkeypatch.setattr(examiner.stretches, "score", lambda windows: logits[: len(windows)])
     evidence = examiner.examine(sounds.decoded(sounds.buzz(30.0)))
     assert evidence.finding is Finding.MANIPULATED
     spliced = evidence.where.spans[0]

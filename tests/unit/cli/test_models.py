@@ -99,7 +99,11 @@ def test_prepare_makes_every_graph_that_a_start_looks_for(
     monkeypatch.setenv("WITNESSMARK_CACHE", str(tmp_path))
     assert run(["models", "prepare", "speech"]) == 0
     assert capsys.readouterr().out.split()[0] == "speech"
-    assert sorted(path.name.rpartition("-")[0] for path in tmp_path.iterdir()) == ["speech", "speech-gate"]
+    assert sorted(path.name.rpartition("-")[0] for path in tmp_path.iterdir()) == [
+        "speech",
+        "speech-gate",
+        "speech-stretch",
+    ]
     assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o644}
 
     def never(folder: object) -> bytes:
