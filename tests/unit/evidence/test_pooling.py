@@ -41,6 +41,19 @@ def test_clarity_of_plain_noise_hardly_grows_with_length() -> None:
     assert np.median(long) - np.median(short) < 0.3 * clear
 
 
+def test_the_same_step_is_clearer_in_one_scene_than_among_scenes_that_differ() -> None:
+    one_scene = noisy(60) / 4
+    many_scenes = one_scene + np.repeat([0.0, -1.5, -3.0, 0.0, -2.0, -0.5], 10)
+    clarity = []
+    for logits in (one_scene, many_scenes):
+        logits = logits.copy()
+        logits[32:35] = 1.5
+        found = find_contrast(moments(60, 60), logits)
+        assert (found.start_s, found.end_s) == pytest.approx((32, 35), abs=0.01)
+        clarity.append(found.clarity)
+    assert clarity[0] > 2 * clarity[1]
+
+
 def test_one_odd_frame_is_no_stretch() -> None:
     logits = np.zeros(60)
     logits[30] = 9
