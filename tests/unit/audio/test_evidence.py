@@ -174,6 +174,25 @@ def test_a_clear_contrast_is_manipulated_and_names_its_seconds(
     assert spliced.end_s == pytest.approx(18, abs=1.6)
 
 
+def test_a_stretch_that_only_leans_is_shown_and_accuses_nobody(
+    sounds: SimpleNamespace, examiner: SpeechExaminer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examiner.scorer, "activity", lambda wave: np.ones(-(-len(wave) // 512), np.float32))
+    centres = np.arange(0, 28.1, 0.5) + 1
+    logits = np.where((centres >= 10) & (centres <= 15), 0.8, -1.0)
+    monkeypatch.setattr(examiner.scorer, "score", lambda windows: np.full(len(windows), -2.0))
+    monkeypatch.setattr(examiner.stretches, "score", lambda windows: logits[: len(windows)])
+    evidence = examiner.examine(sounds.decoded(sounds.buzz(30.0)))
+    assert evidence.finding is Finding.SYNTHETIC
+    assert evidence.llr < 0
+    first = evidence.where.spans[0]
+    assert (first.label, first.start_s, first.end_s) == (
+        "synthetic",
+        pytest.approx(9.5, abs=1),
+        pytest.approx(15.5, abs=1),
+    )
+
+
 def test_music_is_named_and_never_scored() -> None:
     evidence = examine_music(tonality=0.61234)
     assert evidence.status is Status.NOT_APPLICABLE
