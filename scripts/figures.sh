@@ -74,6 +74,14 @@ faces() {
   bench card "${own[0]}" --model models/face --detector ours
 }
 
+codecs() {
+  [ -f models/speech/config.json ] || return 0
+  step "audio: as it is, as MP3 at 32 kbit/s, as 8 kHz mu-law"
+  bench audio --manifest "$data" --split val --train-split "" --perturbation none --perturbation mp3-32 \
+    --perturbation mu-law --detector ours=ours-cheap --out "$runs/audio-codecs-$fingerprint"
+  cp "$runs/audio-codecs-$fingerprint/metrics.json" "$results/audio-codecs.json"
+}
+
 wide() {
   [ -n "$originals" ] || return 0
   step "video: 96 clips of the originals"
@@ -119,7 +127,7 @@ quote() {
 for part in "$@"; do
   case $part in
     image) measure image image 0 ferretnet-s tiny-ladeda-wildrf ;;
-    audio) measure audio speech "${AUDIO_PEER_FILES:-40}" aasist aasist-l aasist-asvspoof5 inc-tssdnet rawgat-st ;;
+    audio) measure audio speech "${AUDIO_PEER_FILES:-40}" aasist aasist-l aasist-asvspoof5 inc-tssdnet rawgat-st; codecs ;;
     face) faces ;;
     video) measure video video 0; wide ;;
     attack | audit | failures | quote) "$part" ;;

@@ -40,9 +40,8 @@ MEMORY_S = 1.0
 """Samples closer than this say nearly the same thing and count as one."""
 
 STEADY = 0.2
-"""Spread (logits) that the rest of a clip is taken to have at least. Chosen on made inserts into held-out clips of the
-training split: 3 seconds in a minute of one scene are named and placed in 42 % (without the spread 8 %) at the clarity
-that a tenth of authentic chains reach."""
+"""Spread (logits) that the rest of a clip is taken to have at least: less would trust a short clip's calm too much.
+Chosen among 0.15 to 1 on inserts made from held-out training clips (`inserts_of_3_s` in models/video/config.json)."""
 
 SCENE_SAMPLES = 3
 """The spread of the rest is that of means over so many samples: of its scenes, not of single frames."""

@@ -13,7 +13,7 @@ import json
 import logging
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import numpy as np
 
 from detect.bench.data.item import Item, Label
 from detect.bench.perturb.base import get_perturbation
-from detect.evidence.pooling import Contrast, Float64Array, find_contrast, pool_whole
+from detect.evidence.pooling import Contrast, ContrastTable, Float64Array, find_contrast, pool_whole
 from detect.training.image.calibration import (
     HeldOutScore,
     fit_calibration,
@@ -198,6 +198,46 @@ def authentic_chains(reals: Sequence[ClipScores], *, seed: int) -> Iterator[tupl
             logits[filled : filled + part] = rng.choice(clip.logits, part)
             filled += part
         yield times, logits
+
+
+def made_inserts(
+    scored: Sequence[ClipScores], block: Mapping[str, Any], *, seconds: int = 3, cases: int = 600, seed: int
+) -> dict[str, float]:
+    """Return how often made inserts are placed rightly, and named as well, in one scene and among scenes that change.
+
+    Each case is a minute of held-out authentic frames, one a second, with `seconds` of a held-out generated clip in it.
+    Rightly = the strongest stretch overlaps the insert by half of their union; named = it also counts.
+    """
+    reals = [item for item in scored if not item.clip.is_fake]
+    fakes = [item.logits for item in scored if item.clip.is_fake]
+    scenes = [item.logits for item in reals]
+    frame, table = block["frame"], ContrastTable.from_config(block["contrast"])
+    neutral = -frame["intercept"] / frame["slope"]
+    rng = np.random.default_rng(seed)
+    minute = np.arange(60, dtype=np.float64) + 0.5
+    shares: dict[str, float] = {}
+    for name, longest in (("one_scene", 60), ("scenes", 40)):
+        placed = named = 0
+        for _ in range(cases):
+            logits = np.empty(60)
+            filled = 0
+            while filled < 60:
+                part = min(60 - filled, 60 if longest == 60 else int(rng.integers(3, longest)))
+                logits[filled : filled + part] = rng.choice(scenes[rng.integers(len(scenes))], part)
+                filled += part
+            start = int(rng.integers(3, 57 - seconds))
+            logits[start : start + seconds] = rng.choice(fakes[rng.integers(len(fakes))], seconds)
+            found = find_contrast(minute, logits, neutral=neutral)
+            if found is None:
+                continue
+            inside = max(0.0, min(found.end_s, start + seconds) - max(found.start_s, start))
+            if inside < 0.5 * (max(found.end_s, start + seconds) - min(found.start_s, start)):
+                continue
+            placed += 1
+            leans = frame["slope"] * found.inside + frame["intercept"] > 0
+            named += leans and bool(np.isfinite(table.to_llr(found.clarity)))
+        shares |= {f"placed_in_{name}": round(placed / cases, 3), f"named_in_{name}": round(named / cases, 3)}
+    return shares
 
 
 def _whole(item: ClipScores) -> HeldOutScore:

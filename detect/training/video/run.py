@@ -30,7 +30,15 @@ from detect.training.image.pairs import PairStore
 from detect.training.image.run import data_hash
 from detect.training.pretrained import take_stages
 from detect.training.video.batches import FramePlan, FrameStream
-from detect.training.video.calibrate import ClipScores, deliver_clips, fit, held_out_scores, save_scores, score_clips
+from detect.training.video.calibrate import (
+    ClipScores,
+    deliver_clips,
+    fit,
+    held_out_scores,
+    made_inserts,
+    save_scores,
+    score_clips,
+)
 from detect.training.video.head import draw_crops, fit_head
 from detect.training.video.recipe import VideoRecipe, read_recipe
 from detect.training.video.store import build_frame_store, cut_frames, to_row
@@ -215,5 +223,6 @@ def export(
             "head": dict(chosen),
             "start": start.ref.sha256,
             "held_out": summarise(held_out_scores(scored), block),
+            "inserts_of_3_s": made_inserts(scored, block, seed=recipe.seed),
         },
     )

@@ -9,7 +9,7 @@ from PIL import Image
 
 from detect.bench.data.item import Item, Label
 from detect.networks.image.statistics_net import StatisticsNet
-from detect.training.video.calibrate import ClipFrames, ClipScores, authentic_chains, fit, fit_frames
+from detect.training.video.calibrate import ClipFrames, ClipScores, authentic_chains, fit, fit_frames, made_inserts
 from detect.training.video.codec import CODECS, Coding, recode
 from detect.training.video.head import SPREAD, DrawnCrops, cross_validate, fit_head, solve
 from detect.training.video.store import BORDER, cut_border, cut_frames
@@ -115,6 +115,14 @@ def test_a_calibration_has_rising_rows_and_a_positive_slope(scored):
     assert block["slope"] > 0 and block["frame"]["slope"] > 0
     budgets = [row["synthetic_llr"] for row in block["thresholds"]]
     assert budgets == sorted(budgets, reverse=True)
+
+
+def test_made_inserts_are_placed_and_named_more_often_the_more_the_labels_differ(scored):
+    block = fit(scored, calibration_id="x", largest_source_rate=0.05, miss_rate=0.05, seed=1)
+    apart = [ClipScores(item.clip, item.logits + 4.0 * item.clip.is_fake) for item in scored]
+    near, far = (made_inserts(clips, block, cases=60, seed=1) for clips in (scored, apart))
+    assert near["named_in_one_scene"] <= near["placed_in_one_scene"] <= 1
+    assert far["named_in_one_scene"] > 0.8 and far["named_in_scenes"] >= near["named_in_scenes"]
 
 
 def test_chains_are_made_of_authentic_frames_and_repeat(scored):
