@@ -34,6 +34,10 @@ class Named(Protocol):
     def version(self) -> str:
         """Version of the weights."""
 
+
+class Licensed(Named, Protocol):
+    """A recipe that also states a licence."""
+
     @property
     def license(self) -> str:
         """SPDX name of the licence of the weights."""
@@ -54,7 +58,7 @@ def calibration_id(recipe: Named, sha256: str) -> str:
 
 def write_config(
     folder: Path,
-    recipe: Named,
+    recipe: Licensed,
     *,
     kind: str,
     architecture: str,

@@ -3,7 +3,6 @@ splices; every stage resumes."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import shutil
@@ -17,6 +16,7 @@ import torch
 
 from detect.errors import ConfigError
 from detect.networks.audio.speech import WINDOW_S, SpeechNet
+from detect.training.folder import calibration_id, write_weights
 from detect.training.image.calibration import HeldOutScore, summarise
 from detect.training.speech.calibrate import (
     CalibrationWindows,
@@ -234,15 +234,9 @@ def write_folder(
     whole: Sequence[HeldOutScore],
 ) -> Path:
     """Write weights (large matrices in half precision), config and the held-out figures."""
-    from safetensors.torch import save_file
-
-    out.mkdir(parents=True, exist_ok=True)
-    state = {
-        key: (value.half() if _is_halved(key, value) else value).contiguous() for key, value in net.state_dict().items()
-    }
-    save_file(state, out / "model.safetensors")
-    digest = hashlib.sha256((out / "model.safetensors").read_bytes()).hexdigest()
-    block = {**block, "id": f"{recipe.name}-{recipe.version}-{digest[:8]}"}
+    state = {key: value.half() if _is_halved(key, value) else value for key, value in net.state_dict().items()}
+    digest = write_weights(state, out)
+    block = {**block, "id": calibration_id(recipe, digest)}
     config: dict[str, Any] = {
         "name": recipe.name,
         "version": recipe.version,
