@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 
 DELIVERIES = ("clean", "laundered")
 CHAIN_LENGTHS_S = (20, 60, 120, 300)
+NAMED_RATES = (0.02, 0.01, 0.005)
+"""Shares of authentic chains that reach the rows of the table of stretches."""
+
 CHAINS = 1200
 """Authentic chains drawn for the table; they share frames, so their tail beyond a hundredth means little."""
 
@@ -140,8 +143,8 @@ def fit_frames(scored: Sequence[ClipScores], *, cap: float) -> dict[str, float]:
 def fit_contrast(scored: Sequence[ClipScores], block: dict[str, Any], *, seed: int) -> list[dict[str, float]]:
     """Return rows of (clarity, llr): as many authentic chains reach the clarity as whole clips reach the ratio.
 
-    Only the upper part of the table is kept: below the ratio that a tenth of authentic clips reach, a stretch says
-    nothing that is worth an accusation.
+    The table begins where the default budget of authentic chains ends: a stretch is named no more lightly than a whole
+    clip is.
     """
     reals = [item for item in scored if not item.clip.is_fake]
     weights = origin_weights([_whole(item) for item in reals])
@@ -153,7 +156,7 @@ def fit_contrast(scored: Sequence[ClipScores], block: dict[str, Any], *, seed: i
     share_leaning = len(found) / CHAINS
     rows: list[dict[str, float]] = []
     by_budget = {row["max_false_positive_rate"]: row["synthetic_llr"] for row in block["thresholds"]}
-    for rate in (0.1, 0.05, 0.02, 0.01, 0.005):
+    for rate in NAMED_RATES:
         reached = float(np.quantile(clarity, 1 - min(1.0, rate / max(share_leaning, rate)), method="higher"))
         ratio = max(by_budget.get(rate, 0.0), weighted_quantile(ratios, weights, 1 - rate))
         previous = rows[-1] if rows else {"clarity": 0.0, "llr": -np.inf}
