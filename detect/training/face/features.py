@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
 import random
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image
 from torch import nn
 
 from detect.networks.face.align import cut_square
 from detect.networks.face.region_net import RegionNet
-from detect.networks.graphs import OPSET, open_session
+from detect.networks.graphs import open_session
 from detect.training.face.clips import StoredFace
 from detect.training.face.deliver import AS_FILMED, JPEG_50, LAUNDERED, Delivery, deliver, draw_delivery
 from detect.training.face.fit import Float64Array
 from detect.training.face.pseudo import remake_face
+from detect.training.statistics import export_statistics
 from detect.types import UInt8Array
 
 log = logging.getLogger(__name__)
@@ -39,7 +37,7 @@ class FaceMeter:
     def __init__(self, network: RegionNet, folder: Path, *, decoders: Mapping[str, nn.Module], seed: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.margin, self.decoders, self.seed = folder, network.margin, decoders, seed
-        graph = _export(network)
+        graph = export_statistics(network)
         self._digest = hashlib.sha256(graph)
         self._session: Any = open_session(graph, threads=1)
 
@@ -65,37 +63,10 @@ class FaceMeter:
         delivered, place = deliver(pixels, face.face, chosen)
         crop = cut_square(delivered, place, margin=self.margin)
         x = crop.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(127.5) - np.float32(1)
-        return self._session.run(None, {"faces": np.ascontiguousarray(x)})[0][0]
+        return self._session.run(None, {"patches": np.ascontiguousarray(x)})[0][0]
 
 
 def load(face: StoredFace) -> UInt8Array:
     """Return the stored crop, (H, W, 3) uint8."""
     with Image.open(face.file) as picture:
         return np.asarray(picture.convert("RGB"))
-
-
-def _export(network: RegionNet) -> bytes:
-    """Return the ONNX graph of the network's statistics for squares of any size."""
-
-    class Statistics(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.net = network
-
-        def forward(self, faces: torch.Tensor) -> torch.Tensor:
-            return self.net.statistics(faces)
-
-    sink = io.BytesIO()
-    with torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracer warns of every shape that it meets
-        torch.onnx.export(
-            Statistics().eval(),
-            (torch.zeros(1, 3, 160, 160),),
-            sink,  # type: ignore[arg-type]
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=["faces"],
-            output_names=["rows"],
-            dynamic_axes={"faces": {0: "n", 2: "h", 3: "w"}, "rows": {0: "n"}},
-        )
-    return sink.getvalue()

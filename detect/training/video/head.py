@@ -7,10 +7,8 @@ by leaving out whole generators and sources, keeps directions out that only a fe
 
 from __future__ import annotations
 
-import io
 import json
 import logging
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import nn
 
-from detect.networks.graphs import OPSET, open_session
+from detect.networks.graphs import open_session
 from detect.networks.image.statistics_net import StatisticsNet
+from detect.training.statistics import export_statistics
 from detect.training.video.batches import FrameStream
 from detect.types import UInt8Array
 
@@ -70,29 +68,7 @@ def draw_crops(stream: FrameStream, folder: Path, *, count: int) -> DrawnCrops:
 
 def features_of(network: StatisticsNet, crops: UInt8Array) -> Float64Array:
     """Return the statistics of every crop, (N, F), through ONNX Runtime."""
-
-    class Statistics(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.net = network.eval()
-
-        def forward(self, patches: torch.Tensor) -> torch.Tensor:
-            return self.net.statistics(patches)
-
-    sink = io.BytesIO()
-    side = crops.shape[1]
-    with torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracer warns of every shape that it meets
-        torch.onnx.export(
-            Statistics(),
-            (torch.zeros(1, 3, side, side),),
-            sink,  # type: ignore[arg-type]
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=["patches"],
-            output_names=["features"],
-        )
-    session: Any = open_session(sink.getvalue(), threads=1)
+    session: Any = open_session(export_statistics(network), threads=1)
     rows = [
         session.run(None, {"patches": crop[None].transpose(0, 3, 1, 2).astype(np.float32, order="C") / 127.5 - 1})[0][0]
         for crop in crops
