@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from detect.networks.graphs import OPSET, graph_of, open_session
+from detect.networks.graphs import graph_of, open_session
 from detect.networks.image.patch_scorer import Float64Array
 from detect.networks.zoo import ModelFolder
 from detect.types import UInt8Array
@@ -52,26 +50,13 @@ def export_graph(network: nn.Module) -> bytes:
     """Return the ONNX graph of a network's `forward_map`: (n, 3, h, w) float32 in [-1, 1] to (n, rows, columns)."""
     import torch
 
-    class MapOnly(torch.nn.Module):
-        def __init__(self, network: torch.nn.Module) -> None:
-            super().__init__()
-            self.network = network
+    from detect.networks.tracing import trace_graph
 
-        def forward(self, patches: torch.Tensor) -> torch.Tensor:
-            cells: torch.Tensor = self.network.forward_map(patches)  # type: ignore[operator]
-            return cells
-
-    sink = io.BytesIO()
-    with torch.inference_mode(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracer warns of every shape that it fixes; the parity test is the check
-        torch.onnx.export(
-            MapOnly(network).eval(),
-            (torch.zeros(1, 3, _EXAMPLE_SIDE, _EXAMPLE_SIDE),),
-            sink,  # type: ignore[arg-type]
-            dynamo=False,
-            opset_version=OPSET,
-            input_names=["patches"],
-            output_names=["cells"],
-            dynamic_axes={"patches": {0: "n", 2: "h", 3: "w"}, "cells": {0: "n", 1: "rows", 2: "columns"}},
-        )
-    return sink.getvalue()
+    return trace_graph(
+        network,
+        torch.zeros(1, 3, _EXAMPLE_SIDE, _EXAMPLE_SIDE),
+        given="patches",
+        answer="cells",
+        method="forward_map",
+        axes={"patches": {0: "n", 2: "h", 3: "w"}, "cells": {0: "n", 1: "rows", 2: "columns"}},
+    )
