@@ -18,8 +18,8 @@ from detect.networks.face.region_net import RegionNet
 from detect.networks.graphs import open_session
 from detect.training.face.clips import StoredFace
 from detect.training.face.deliver import AS_FILMED, JPEG_50, LAUNDERED, Delivery, deliver, draw_delivery
-from detect.training.face.fit import Float64Array
 from detect.training.face.pseudo import remake_face
+from detect.training.scatter import Float64Array
 from detect.training.statistics import export_statistics
 from detect.types import UInt8Array
 

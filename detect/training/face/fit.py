@@ -15,8 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Float64Array = npt.NDArray[np.float64]
-Strings = npt.NDArray[np.str_]
+from detect.training.scatter import Float64Array, Strings, covariance, weigh
 
 
 @dataclass(frozen=True)
@@ -82,35 +81,20 @@ def fit_discriminant(
     changes = (pairs.fake - pairs.real) / spread
     middle, change = weights @ middles, weights @ changes
     scatter = (
-        _scatter(middles, weights)
-        + 0.25 * _scatter(changes, weights)
-        + _scatter(singles.features / spread, weigh(singles.sources, power=0.5))
+        covariance(middles, weights)
+        + 0.25 * covariance(changes, weights)
+        + covariance(singles.features / spread, weigh(singles.sources, power=0.5))
     )
     direction = change.copy()
     if made is not None and made_share:
         made_weights = weigh(made.clips, power=0.5)
         made_changes = (made.fake - made.real) / spread
         direction += made_share * (made_weights @ made_changes)
-        scatter += 0.25 * made_share * _scatter(made_changes, made_weights)
+        scatter += 0.25 * made_share * covariance(made_changes, made_weights)
     scatter[np.diag_indices_from(scatter)] += ridge * np.trace(scatter) / len(scatter)
     solved = np.linalg.solve(scatter, direction)
     solved *= SPREAD / float(change @ solved)
     return Discriminant(solved / spread, -float(middle @ solved))
-
-
-def weigh(names: Strings, *, power: float) -> Float64Array:
-    """Return weights that sum to 1; a name with n rows weighs as n to the power of (1 - `power`)."""
-    _, inverse, counts = np.unique(names, return_inverse=True, return_counts=True)
-    weights = counts[inverse].astype(np.float64) ** -power
-    shares: Float64Array = weights / weights.sum()
-    return shares
-
-
-def _scatter(rows: Float64Array, weights: Float64Array) -> Float64Array:
-    """Return the weighted covariance, (F, F)."""
-    centred = rows - weights @ rows
-    covariance: Float64Array = (centred * weights[:, None]).T @ centred
-    return covariance
 
 
 def linked_groups(links: Sequence[tuple[str, str]]) -> dict[str, str]:

@@ -20,16 +20,14 @@ from detect.training.face.clips import StoredFace
 from detect.training.face.features import DELIVERIES, FaceMeter
 from detect.training.face.fit import (
     Discriminant,
-    Float64Array,
     Pairs,
     Singles,
-    Strings,
     fit_discriminant,
     linked_groups,
-    weigh,
 )
 from detect.training.face.recipe import FaceFit, FaceRecipe
 from detect.training.image.calibration import HeldOutScore
+from detect.training.scatter import Float64Array, Strings, weigh
 
 log = logging.getLogger(__name__)
 

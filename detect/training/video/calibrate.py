@@ -13,7 +13,7 @@ import json
 import logging
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,10 @@ NAMED_RATES = (0.02, 0.01, 0.005)
 
 CHAINS = 1200
 """Authentic chains drawn for the table; they share frames, so their tail beyond a hundredth means little."""
+
+
+Scene = tuple[Float64Array, int]
+"""Logits to draw from, and for how many samples."""
 
 
 @dataclass(frozen=True)
@@ -173,10 +177,12 @@ def _leaning(chains: Iterator[tuple[Float64Array, Float64Array]], block: dict[st
     frame = block["frame"]
     for times, logits in chains:
         contrast = find_contrast(times, logits, neutral=-frame["intercept"] / frame["slope"])
-        if contrast is not None and frame["slope"] * contrast.inside + frame["intercept"] > 0:
-            yield contrast
-        else:
-            yield None
+        yield contrast if contrast is not None and leans(contrast, frame) else None
+
+
+def leans(contrast: Contrast, frame: Mapping[str, float]) -> bool:
+    """Return whether the inside of a stretch speaks for synthetic, by the `frame` line of the calibration."""
+    return frame["slope"] * contrast.inside + frame["intercept"] > 0
 
 
 def authentic_chains(reals: Sequence[ClipScores], *, seed: int) -> Iterator[tuple[Float64Array, Float64Array]]:
@@ -190,17 +196,26 @@ def authentic_chains(reals: Sequence[ClipScores], *, seed: int) -> Iterator[tupl
         length = int(CHAIN_LENGTHS_S[number % len(CHAIN_LENGTHS_S)])
         count = min(96, length)
         times = (np.arange(count) + 0.5) * length / count
-        logits = np.empty(count)
-        filled = 0
         is_one_scene = rng.random() < 0.3
-        while filled < count:
+
+        def draw(count: int = count, length: int = length, is_one_scene: bool = is_one_scene) -> Scene:
             clips = by_origin[names[rng.integers(len(names))]]
             clip = clips[rng.integers(len(clips))]
-            samples = count if is_one_scene else max(2, int(rng.uniform(3, 40) * count / length))
-            part = min(samples, count - filled)
-            logits[filled : filled + part] = rng.choice(clip.logits, part)
-            filled += part
-        yield times, logits
+            return clip.logits, count if is_one_scene else max(2, int(rng.uniform(3, 40) * count / length))
+
+        yield times, join_scenes(draw, count, rng)
+
+
+def join_scenes(draw: Callable[[], Scene], count: int, rng: np.random.Generator) -> Float64Array:
+    """Return `count` logits of scenes in a row; `draw` gives the logits of a scene and how many samples it lasts."""
+    logits = np.empty(count)
+    filled = 0
+    while filled < count:
+        scene, samples = draw()
+        part = min(samples, count - filled)
+        logits[filled : filled + part] = rng.choice(scene, part)
+        filled += part
+    return logits
 
 
 def made_inserts(
@@ -211,23 +226,22 @@ def made_inserts(
     Each case is a minute of held-out authentic frames, one a second, with `seconds` of a held-out generated clip in it.
     Rightly = the strongest stretch overlaps the insert by half of their union; named = it also counts.
     """
-    reals = [item for item in scored if not item.clip.is_fake]
+    scenes = [item.logits for item in scored if not item.clip.is_fake]
     fakes = [item.logits for item in scored if item.clip.is_fake]
-    scenes = [item.logits for item in reals]
     frame, table = block["frame"], ContrastTable.from_config(block["contrast"])
     neutral = -frame["intercept"] / frame["slope"]
     rng = np.random.default_rng(seed)
     minute = np.arange(60, dtype=np.float64) + 0.5
     shares: dict[str, float] = {}
-    for name, longest in (("one_scene", 60), ("scenes", 40)):
+    for name, is_one_scene in (("one_scene", True), ("scenes", False)):
+
+        def draw(is_one_scene: bool = is_one_scene) -> Scene:
+            samples = 60 if is_one_scene else int(rng.integers(3, 40))
+            return scenes[rng.integers(len(scenes))], samples
+
         placed = named = 0
         for _ in range(cases):
-            logits = np.empty(60)
-            filled = 0
-            while filled < 60:
-                part = min(60 - filled, 60 if longest == 60 else int(rng.integers(3, longest)))
-                logits[filled : filled + part] = rng.choice(scenes[rng.integers(len(scenes))], part)
-                filled += part
+            logits = join_scenes(draw, 60, rng)
             start = int(rng.integers(3, 57 - seconds))
             logits[start : start + seconds] = rng.choice(fakes[rng.integers(len(fakes))], seconds)
             found = find_contrast(minute, logits, neutral=neutral)
@@ -237,8 +251,7 @@ def made_inserts(
             if inside < 0.5 * (max(found.end_s, start + seconds) - min(found.start_s, start)):
                 continue
             placed += 1
-            leans = frame["slope"] * found.inside + frame["intercept"] > 0
-            named += leans and bool(np.isfinite(table.to_llr(found.clarity)))
+            named += leans(found, frame) and bool(np.isfinite(table.to_llr(found.clarity)))
         shares |= {f"placed_in_{name}": round(placed / cases, 3), f"named_in_{name}": round(named / cases, 3)}
     return shares
 

@@ -20,13 +20,12 @@ import torch
 
 from detect.networks.graphs import open_session
 from detect.networks.image.statistics_net import StatisticsNet
+from detect.training.scatter import Float64Array, covariance, weigh
 from detect.training.statistics import export_statistics
 from detect.training.video.batches import FrameStream
 from detect.types import UInt8Array
 
 log = logging.getLogger(__name__)
-
-Float64Array = npt.NDArray[np.float64]
 
 SPREAD = 2.0
 """Distance of the two labels' means in logits, so that they lie in the range that other models' logits have."""
@@ -118,16 +117,14 @@ def solve(
     features: Float64Array, crops: DrawnCrops, ridge: float, *, chosen: npt.NDArray[np.bool_]
 ) -> tuple[Float64Array, float]:
     """Return (weights, offset) of the discriminant: the middle between the labels has logit 0."""
-    shares = name_weights(crops, chosen)
+    weights = name_weights(crops, chosen)
     spread = features[chosen].std(axis=0) + 1e-6
     rows = features / spread
     means, scatter = [], np.zeros((rows.shape[1], rows.shape[1]))
     for label in (False, True):
         inside = chosen & (crops.labels == label)
-        weight = shares[inside] / shares[inside].sum()
-        means.append(weight @ rows[inside])
-        centred = rows[inside] - means[-1]
-        scatter += (centred * weight[:, None]).T @ centred / 2
+        means.append(weights[inside] @ rows[inside])
+        scatter += covariance(rows[inside], weights[inside]) / 2
     scatter[np.diag_indices_from(scatter)] += ridge * np.trace(scatter) / len(scatter)
     direction = np.linalg.solve(scatter, means[1] - means[0])
     direction *= SPREAD / float((means[1] - means[0]) @ direction)
@@ -135,17 +132,13 @@ def solve(
 
 
 def name_weights(crops: DrawnCrops, chosen: npt.NDArray[np.bool_]) -> Float64Array:
-    """Return weights by the root of each name's share, both labels alike; their mean is 1 over what is chosen."""
+    """Return weights by the root of each name's share, summing to 1 over what is chosen of each label; else 0."""
     weights = np.zeros(len(crops.labels))
     names = np.array(crops.names)
     for label in (False, True):
         of_label = chosen & (crops.labels == label)
-        for name in set(names[of_label].tolist()):
-            inside = of_label & (names == name)
-            weights[inside] = inside.sum() ** -0.5
-        weights[of_label] /= weights[of_label].sum()
-    scaled: Float64Array = weights * (chosen.sum() / 2)
-    return scaled
+        weights[of_label] = weigh(names[of_label], power=0.5)
+    return weights
 
 
 def auc(logits: Float64Array, crops: DrawnCrops, *, chosen: npt.NDArray[np.bool_] | None = None) -> float:
