@@ -158,14 +158,21 @@ def test_a_voice_is_scored_with_spans_in_its_seconds(
     assert all(0 <= span.start_s < span.end_s <= 7.6 for span in evidence.where.spans)
 
 
+def hear_step(
+    examiner: SpeechExaminer, monkeypatch: pytest.MonkeyPatch, *, until_s: float, inside: float, outside: float
+) -> None:
+    """Let 30 s be speech that sounds real as a whole, with another logit in the short windows from 10 s on."""
+    monkeypatch.setattr(examiner.scorer, "activity", lambda wave: np.ones(-(-len(wave) // 512), np.float32))
+    centres = np.arange(0, 28.1, 0.5) + 1
+    logits = np.where((centres >= 10) & (centres <= until_s), inside, outside)
+    monkeypatch.setattr(examiner.scorer, "score", lambda windows: np.full(len(windows), -2.0))
+    monkeypatch.setattr(examiner.stretches, "score", lambda windows: logits[: len(windows)])
+
+
 def test_a_clear_contrast_is_manipulated_and_names_its_seconds(
     sounds: SimpleNamespace, examiner: SpeechExaminer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(examiner.scorer, "activity", lambda wave: np.ones(-(-len(wave) // 512), np.float32))
-    centres = np.arange(0, 28.1, 0.5) + 1
-    logits = np.where((centres >= 10) & (centres <= 18), 8.0, -8.0)
-    monkeypatch.setattr(examiner.scorer, "score", lambda windows: np.full(len(windows), -2.0))
-    monkeypatch.setattr(examiner.stretches, "score", lambda windows: logits[: len(windows)])
+    hear_step(examiner, monkeypatch, until_s=18, inside=8.0, outside=-8.0)
     evidence = examiner.examine(sounds.decoded(sounds.buzz(30.0)))
     assert evidence.finding is Finding.MANIPULATED
     spliced = evidence.where.spans[0]
@@ -177,11 +184,7 @@ def test_a_clear_contrast_is_manipulated_and_names_its_seconds(
 def test_a_stretch_that_only_leans_is_shown_and_accuses_nobody(
     sounds: SimpleNamespace, examiner: SpeechExaminer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(examiner.scorer, "activity", lambda wave: np.ones(-(-len(wave) // 512), np.float32))
-    centres = np.arange(0, 28.1, 0.5) + 1
-    logits = np.where((centres >= 10) & (centres <= 15), 0.8, -1.0)
-    monkeypatch.setattr(examiner.scorer, "score", lambda windows: np.full(len(windows), -2.0))
-    monkeypatch.setattr(examiner.stretches, "score", lambda windows: logits[: len(windows)])
+    hear_step(examiner, monkeypatch, until_s=15, inside=0.8, outside=-1.0)
     evidence = examiner.examine(sounds.decoded(sounds.buzz(30.0)))
     assert evidence.finding is Finding.SYNTHETIC
     assert evidence.llr < 0
