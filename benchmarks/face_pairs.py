@@ -58,13 +58,17 @@ def main() -> None:
 def list_clips(manifest: Path, repositories: Path, split: str, out: Path) -> int:
     """Write the side-by-side clips of a split and their list; return how many were found."""
     wanted: dict[tuple[str, str], str] = {}
+    labels: dict[tuple[str, str], set[str]] = defaultdict(set)
     for line in manifest.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         if row["kind"] == "face" and row["split"] == split and row["path"].endswith(".mp4"):
-            wanted[row["repo"], row["path"]] = row["group"]
+            wanted[row["repo"], row["path"]] = row.get("group", row["sha256"])
+            labels[row["repo"], row["path"]].add(row["label"])
     out.mkdir(parents=True, exist_ok=True)
     lines = []
     for (repository, path), person in sorted(wanted.items()):
+        if len(labels[repository, path]) < 2:
+            continue  # not side by side: one label for the whole clip
         folder = next(
             (each.parent for each in repositories.rglob("HEAD") if repository.replace("/", "+") in str(each)), None
         )
