@@ -27,6 +27,7 @@ import soundfile
 from detect.analyzer import Analyzer, AnalyzerSettings
 from detect.bench.data.item import Item, Label
 from detect.bench.data.manifest import read_manifest
+from detect.evidence.pooling import shared_part
 from detect.media import open_source
 from detect.media.audio import decode_audio
 from detect.types import Report, Verdict
@@ -168,8 +169,7 @@ def first_overlap(report: Report, start_s: float, end_s: float) -> float:
     if not spans:
         return 0.0
     span = next((span for span in spans if span.label == "spliced"), max(spans, key=lambda span: span.p_synthetic or 0))
-    inside = max(0.0, min(end_s, span.end_s) - max(start_s, span.start_s))
-    return inside / (max(end_s, span.end_s) - min(start_s, span.start_s))
+    return shared_part((span.start_s, span.end_s), (start_s, end_s))
 
 
 if __name__ == "__main__":

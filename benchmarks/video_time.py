@@ -22,6 +22,7 @@ import numpy as np
 from PIL import Image
 
 from detect.analyzer import Analyzer, AnalyzerSettings
+from detect.evidence.pooling import shared_part
 from detect.types import Report, Verdict
 
 FPS, WIDTH, HEIGHT, BORDER = 20, 480, 320, 0.12
@@ -93,10 +94,7 @@ def overlap(report: Report, start: float, end: float) -> float:
     """Return the share of the union that the named insert shares with the truth."""
     frames = report.find("video.frames")
     spans = [span for span in (frames.where.spans if frames else ()) if span.label == "inserted"]
-    return max(
-        ((min(s.end_s, end) - max(s.start_s, start)) / (max(s.end_s, end) - min(s.start_s, start)) for s in spans),
-        default=0.0,
-    )
+    return max((shared_part((span.start_s, span.end_s), (start, end)) for span in spans), default=0.0)
 
 
 def run_inserts(data: dict[str, dict[str, list[Path]]], analyzer: Analyzer, cases: int, work: Path, seed: int) -> None:

@@ -135,6 +135,13 @@ def sample_edges(times_s: Float64Array) -> Float64Array:
     return np.concatenate([[0.0], middles, [2 * times_s[-1] - middles[-1]]])
 
 
+def shared_part(first: tuple[float, float], second: tuple[float, float]) -> float:
+    """Return the intersection over union of two stretches (start, end) in seconds, in [0, 1]."""
+    inside = max(0.0, min(first[1], second[1]) - max(first[0], second[0]))
+    union = first[1] - first[0] + second[1] - second[0] - inside
+    return inside / union if union > 0 else 0.0
+
+
 def join_moments(times_s: Float64Array, ratios: Float64Array) -> tuple[Span, ...]:
     """Join neighbouring moments of one leaning to spans, each with the mean of its probabilities."""
     edges = sample_edges(times_s)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from detect.evidence.pooling import shared_part
 from detect.evidence.splice import find_contrast, timeline
 from detect.evidence.windows import Window
 from detect.media.pcm import SAMPLE_RATE_HZ
@@ -128,6 +129,5 @@ class MadeRecordings:
             return None
         if place is None:
             return Made(contrast.clarity, 0.0)
-        start, end = bounds[place], bounds[place + 1]
-        inside = max(0.0, min(end, contrast.end_s) - max(start, contrast.start_s))
-        return Made(contrast.clarity, inside / (max(end, contrast.end_s) - min(start, contrast.start_s)))
+        truth = (bounds[place], bounds[place + 1])
+        return Made(contrast.clarity, shared_part(truth, (contrast.start_s, contrast.end_s)))

@@ -22,7 +22,7 @@ import numpy as np
 
 from detect.bench.data.item import Item, Label
 from detect.bench.perturb.base import get_perturbation
-from detect.evidence.pooling import Contrast, ContrastTable, Float64Array, find_contrast, pool_whole
+from detect.evidence.pooling import Contrast, ContrastTable, Float64Array, find_contrast, pool_whole, shared_part
 from detect.training.image.calibration import (
     HeldOutScore,
     fit_calibration,
@@ -247,8 +247,7 @@ def made_inserts(
             found = find_contrast(minute, logits, neutral=neutral)
             if found is None:
                 continue
-            inside = max(0.0, min(found.end_s, start + seconds) - max(found.start_s, start))
-            if inside < 0.5 * (max(found.end_s, start + seconds) - min(found.start_s, start)):
+            if shared_part((found.start_s, found.end_s), (start, start + seconds)) < 0.5:
                 continue
             placed += 1
             named += leans(found, frame) and bool(np.isfinite(table.to_llr(found.clarity)))

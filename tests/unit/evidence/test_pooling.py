@@ -10,6 +10,7 @@ from detect.evidence.pooling import (
     join_moments,
     pool_whole,
     sample_edges,
+    shared_part,
     standard_error,
 )
 
@@ -114,3 +115,14 @@ def test_a_table_counts_nothing_below_its_first_row() -> None:
     assert table.to_llr(3.0) == pytest.approx(2.0)
     assert table.to_llr(99) == 3.0
     assert ContrastTable().to_llr(99) == float("-inf")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [((0, 4), (2, 6), 2 / 6), ((0, 4), (1, 3), 0.5), ((0, 2), (3, 5), 0.0), ((1, 3), (1, 3), 1.0), ((1, 1), (1, 1), 0.0)],
+)
+def test_stretches_share_their_intersection_over_union(
+    first: tuple[float, float], second: tuple[float, float], expected: float
+) -> None:
+    assert shared_part(first, second) == pytest.approx(expected)
+    assert shared_part(second, first) == pytest.approx(expected)
