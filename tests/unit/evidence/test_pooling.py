@@ -119,7 +119,13 @@ def test_a_table_counts_nothing_below_its_first_row() -> None:
 
 @pytest.mark.parametrize(
     ("first", "second", "expected"),
-    [((0, 4), (2, 6), 2 / 6), ((0, 4), (1, 3), 0.5), ((0, 2), (3, 5), 0.0), ((1, 3), (1, 3), 1.0), ((1, 1), (1, 1), 0.0)],
+    [
+        ((0, 4), (2, 6), 2 / 6),
+        ((0, 4), (1, 3), 0.5),
+        ((0, 2), (3, 5), 0.0),
+        ((1, 3), (1, 3), 1.0),
+        ((1, 1), (1, 1), 0.0),
+    ],
 )
 def test_stretches_share_their_intersection_over_union(
     first: tuple[float, float], second: tuple[float, float], expected: float
