@@ -1,8 +1,8 @@
-"""A patch judged by statistics of the first layers: mean and log deviation of every channel, and a small head on them.
+"""A patch judged by statistics of the first layers: mean and log deviation of every channel, one linear layer.
 
 The last features of a network that was trained on pictures are about what its own training asked for; on frames of
 compressed clips the stages before them, where texture still has its place, told unseen generators from unseen sources
-better, and a head on their statistics is fitted in minutes when the network below changes.
+better, and a linear layer on their statistics is fitted in minutes when the network below changes.
 """
 
 from __future__ import annotations
@@ -18,35 +18,8 @@ FIRST, LAST = 0, 5
 """Stages of the backbone that are looked at, counted from 0: strides 2 to 16."""
 
 
-MOST = 6.0
-"""Statistics count up to this many deviations from their mean: rows far from all training rows would decide alone."""
-
-
-class HiddenHead(nn.Module):
-    """One hidden layer on standardised rows: rows (N, F) to logits (N, 1). Its parts are written by a fit."""
-
-    middle: Tensor
-    spread: Tensor
-
-    def __init__(self, features: int, hidden: int) -> None:
-        super().__init__()
-        self.register_buffer("middle", torch.zeros(features))
-        self.register_buffer("spread", torch.ones(features))
-        self.hidden = nn.Linear(features, hidden)
-        self.out = nn.Linear(hidden, 1)
-
-    def forward(self, rows: Tensor) -> Tensor:
-        """Return (N, 1) logits."""
-        logits: Tensor = self.out(nn.functional.gelu(self.hidden(self.standardise(rows))))
-        return logits
-
-    def standardise(self, rows: Tensor) -> Tensor:
-        """Return rows in deviations from the mean of the training rows, (N, F), in [-`MOST`, `MOST`]."""
-        return ((rows - self.middle) / self.spread).clamp(-MOST, MOST)
-
-
 class StagesNet(nn.Module):
-    """First stages of a timm backbone and a head on statistics of them, which a subclass computes.
+    """First stages of a timm backbone and one linear layer on statistics of them, which a subclass computes.
 
     Input (N, 3, H, W) in [-1, 1], H and W >= 64; output logits (N,). `forward_map` gives (N, 1, 1), so that the runners
     of patch nets run it too.
@@ -56,18 +29,16 @@ class StagesNet(nn.Module):
         first: Stage from which on outputs are looked at, counted from 0.
         last: Last stage that is kept.
         per_channel: Statistics of each channel.
-        hidden: Units between statistics and logit; 0 = one linear layer.
     """
 
-    def __init__(self, backbone: str, *, first: int, last: int, per_channel: int, hidden: int = 0) -> None:
+    def __init__(self, backbone: str, *, first: int, last: int, per_channel: int) -> None:
         super().__init__()
         whole = timm.create_model(backbone, pretrained=False, num_classes=0, global_pool="")
         self.first = first
         self.conv_stem: nn.Module = whole.conv_stem  # type: ignore[assignment]
         self.bn1: nn.Module = whole.bn1  # type: ignore[assignment]
         self.blocks = nn.Sequential(*list(whole.blocks)[: last + 1])  # type: ignore[arg-type]
-        features = per_channel * sum(channels_of(stage) for stage in self.blocks[first:])
-        self.head: nn.Module = HiddenHead(features, hidden) if hidden else nn.Linear(features, 1)
+        self.head = nn.Linear(per_channel * sum(channels_of(stage) for stage in self.blocks[first:]), 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return one logit a patch, (N,)."""
@@ -96,8 +67,8 @@ class StagesNet(nn.Module):
 class StatisticsNet(StagesNet):
     """Mean and log deviation of every channel of the first six stages over the whole patch."""
 
-    def __init__(self, backbone: str = "tf_efficientnet_lite0", hidden: int = 0) -> None:
-        super().__init__(backbone, first=FIRST, last=LAST, per_channel=2, hidden=hidden)
+    def __init__(self, backbone: str = "tf_efficientnet_lite0") -> None:
+        super().__init__(backbone, first=FIRST, last=LAST, per_channel=2)
 
     def describe(self, x: Tensor) -> Tensor:
         """Return mean (C) and log deviation (C), (N, 2 * C)."""

@@ -99,7 +99,6 @@ def start_network(recipe: FaceRecipe) -> RegionNet:
 
 def set_head(network: RegionNet, fitted: Discriminant) -> None:
     """Write the fitted layer into the network."""
-    assert isinstance(network.head, torch.nn.Linear)
     with torch.no_grad():
         network.head.weight[0] = torch.from_numpy(fitted.weights)
         network.head.bias[0] = fitted.offset

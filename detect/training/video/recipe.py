@@ -10,16 +10,20 @@ from detect.training.recipes import open_recipe
 
 @dataclass(frozen=True)
 class VideoData:
-    """Which clips train.
+    """Which clips train and which calibrate.
 
     Attributes:
         manifests: Relative to the recipe.
-        cap: Most clips of one generator.
+        holdout: Generators and sources (shell patterns) that never train: they calibrate.
+        halved: Sources whose groups are dealt by hash: half train, half calibrate.
+        cap: Most clips of one generator or source.
         frames: Frames cut from each training clip.
-        formats_left_out: Suffixes that are left out.
+        formats_left_out: Suffixes that neither train nor calibrate.
     """
 
     manifests: tuple[str, ...]
+    holdout: tuple[str, ...] = ()
+    halved: tuple[str, ...] = ()
     cap: int = 24
     frames: int = 3
     formats_left_out: tuple[str, ...] = (".gif",)
@@ -45,25 +49,10 @@ class VideoModel:
 
 @dataclass(frozen=True)
 class HeadPart:
-    """What the head is fitted on and how; see `detect.training.video.head`.
-
-    Attributes:
-        crops: Crops drawn.
-        clips_per_origin: Most clips of one generator or source that are delivered: their frames join the crops.
-        frames_per_clip: Frames kept of each delivery.
-        hidden: Units of one seed's hidden layer.
-        members: Seeds side by side.
-        steps: Steps of each.
-        folds: Parts that makers are dealt to for the scores that calibrate.
-    """
+    """How many crops the head is fitted on, and the ridges tried, in units of the mean diagonal of the scatter."""
 
     crops: int = 8000
-    clips_per_origin: int = 8
-    frames_per_clip: int = 12
-    hidden: int = 128
-    members: int = 3
-    steps: int = 1750
-    folds: int = 6
+    ridges: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0)
 
 
 @dataclass(frozen=True)
@@ -76,8 +65,10 @@ class VideoInput:
 
 @dataclass(frozen=True)
 class VideoCalibration:
-    """How scores of left-out clips become likelihood ratios and thresholds; see `detect.training.video.calibrate`."""
+    """How held-out clips become likelihood ratios and thresholds; see `detect.training.video.calibrate`."""
 
+    clips_per_origin: int = 30
+    frames_per_clip: int = 12
     largest_source_rate: float = 0.05
     miss_rate: float = 0.05
 
