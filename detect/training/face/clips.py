@@ -9,24 +9,18 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from detect.networks.face.align import LARGEST_FACE
-from detect.networks.face.detector import Face, FaceDetector
+from detect.networks.face.detector import FaceDetector
+from detect.training.face.pictures import cut_pair
+from detect.training.face.store import LEAST_FACE, ClipRow, StoredFace, difference, read_store, store_crop
 from detect.types import UInt8Array
 
 log = logging.getLogger(__name__)
-
-CONTEXT = 2.0
-"""Side of a stored crop in units of the face: what encoders do at its edge stays outside of what is judged."""
-
-LEAST_FACE = 64
-"""Faces with a smaller box (pixels) are not cut: they are not judged either."""
 
 LARGEST_PICTURE = 2000
 """Pictures are shrunk to this longest side (pixels) before faces are looked for."""
@@ -36,57 +30,19 @@ CHANGED = 4.0
 re-encoding alone gives about 1."""
 
 
-@dataclass(frozen=True)
-class ClipRow:
-    """One line of the clip list: `layout` is `side_by_side` or `whole`; `label` is that of a whole clip or picture."""
-
-    file: Path
-    layout: str
-    label: str
-    person: str
-    origin: str
-
-
-@dataclass(frozen=True)
-class StoredFace:
-    """One stored crop: its file and the clip it comes from, what it is, whom it shows, its pair, box and points."""
-
-    file: str
-    clip: str
-    label: str
-    person: str
-    origin: str
-    pair: str
-    face: Face
-
-
-def read_clip_list(path: Path) -> list[ClipRow]:
-    """Read a JSON Lines list of clips with `file`, `layout`, `label`, `person`, `origin`; paths relative to it."""
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        row: dict[str, Any] = json.loads(line)
-        origin = str(row.get("origin") or row.get("source") or row.get("generator") or "unknown")
-        rows.append(
-            ClipRow(
-                path.parent / row["file"],
-                str(row.get("layout", "whole")),
-                str(row.get("label", "")),
-                str(row.get("person") or row.get("group") or row.get("sha256") or row["file"]),
-                origin,
-            )
-        )
-    return rows
-
-
 def cut_faces(rows: Sequence[ClipRow], folder: Path, detector: FaceDetector, *, frames: int) -> list[StoredFace]:
-    """Cut up to `frames` moments of every clip into `folder` and return what was stored; done clips are kept."""
+    """Cut up to `frames` moments of every clip, and every pair of pictures, into `folder`; return what was stored.
+
+    What was cut before is kept.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for number, row in enumerate(rows):
-        log_file = folder / f"{row.origin.replace('/', '-')}_{row.file.stem}.jsonl"
+        log_file = folder / f"{row.origin.replace('/', '-')}_{row.stem}.jsonl"
         if log_file.exists():
             continue
         try:
-            entries = list(_cut_clip(row, folder, detector, frames))
+            is_pair = row.layout == "pair"
+            entries = list(cut_pair(row, folder, detector) if is_pair else _cut_clip(row, folder, detector, frames))
         except (OSError, ValueError) as error:
             log.warning("%s: %s", row.file.name, error)
             entries = []
@@ -96,44 +52,22 @@ def cut_faces(rows: Sequence[ClipRow], folder: Path, detector: FaceDetector, *, 
     return read_store(folder)
 
 
-def read_store(folder: Path) -> list[StoredFace]:
-    """Return every stored crop of a folder, in a fixed order."""
-    found = []
-    for path in sorted(folder.glob("*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            box = tuple(float(value) for value in row["box"])
-            face = Face((box[0], box[1], box[2], box[3]), 1.0, np.array(row["landmarks"], np.float64))
-            found.append(
-                StoredFace(
-                    str(folder / row["file"]),
-                    path.stem,
-                    row["label"],
-                    row["person"],
-                    row["origin"],
-                    row["pair"],
-                    face,
-                )
-            )
-    return found
-
-
 def _cut_clip(row: ClipRow, folder: Path, detector: FaceDetector, frames: int) -> Iterator[dict[str, Any]]:
     stem = f"{row.origin.replace('/', '-')}_{row.file.stem}"
     for index, pixels in enumerate(spread_frames(row.file, frames)):
         if row.layout == "whole":
             for face in detector.find(pixels)[:2]:
                 if face.side >= LEAST_FACE and face.score >= 0.6:
-                    yield _store(pixels, face, folder, f"{stem}_{index}_{round(face.box[0])}", row.label, row, "")
+                    yield store_crop(pixels, face, folder, f"{stem}_{index}_{round(face.box[0])}", row.label, row, "")
             continue
         middle = pixels.shape[1] // 2
         halves = {"real": pixels[:, :middle], "fake": pixels[:, middle : 2 * middle]}
         for face in detector.find(np.ascontiguousarray(halves["real"]))[:2]:
-            if face.side < LEAST_FACE or _difference(halves["real"], halves["fake"], face) < CHANGED:
+            if face.side < LEAST_FACE or difference(halves["real"], halves["fake"], face) < CHANGED:
                 continue
             pair = f"{stem}_{index}_{round(face.box[0])}"
             for label, half in halves.items():
-                yield _store(half, face, folder, f"{pair}_{label}", label, row, pair)
+                yield store_crop(half, face, folder, f"{pair}_{label}", label, row, pair)
 
 
 def spread_frames(file: Path, count: int) -> Iterator[UInt8Array]:
@@ -157,35 +91,3 @@ def spread_frames(file: Path, count: int) -> Iterator[UInt8Array]:
                 yield np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
             if index > step * count:
                 return
-
-
-def _difference(real: UInt8Array, fake: UInt8Array, face: Face) -> float:
-    x, y, width, height = (max(0, round(value)) for value in face.box)
-    first = real[y : y + height, x : x + width].astype(np.float32)
-    return float(np.abs(first - fake[y : y + height, x : x + width]).mean())
-
-
-def _store(
-    pixels: UInt8Array, face: Face, folder: Path, name: str, label: str, row: ClipRow, pair: str
-) -> dict[str, Any]:
-    """Write one crop as PNG and return its line."""
-    x, y, width, height = face.box
-    half = CONTEXT * face.side / 2
-    left, top = max(0, round(x + width / 2 - half)), max(0, round(y + height / 2 - half))
-    crop = pixels[top : round(y + height / 2 + half), left : round(x + width / 2 + half)]
-    picture = Image.fromarray(np.ascontiguousarray(crop))
-    scale = min(1.0, LARGEST_FACE / face.side)
-    if scale < 1.0:
-        picture = picture.resize(
-            (round(picture.width * scale), round(picture.height * scale)), Image.Resampling.LANCZOS
-        )
-    picture.save(folder / f"{name}.png")
-    return {
-        "file": f"{name}.png",
-        "label": label,
-        "person": row.person,
-        "origin": row.origin,
-        "pair": pair,
-        "box": [(x - left) * scale, (y - top) * scale, width * scale, height * scale],
-        "landmarks": ((face.landmarks - [left, top]) * scale).tolist(),
-    }

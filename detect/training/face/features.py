@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,9 +17,9 @@ from torch import nn
 from detect.networks.face.align import cut_square
 from detect.networks.face.region_net import RegionNet
 from detect.networks.graphs import open_session
-from detect.training.face.clips import StoredFace
 from detect.training.face.deliver import AS_FILMED, JPEG_50, LAUNDERED, Delivery, deliver, draw_delivery
 from detect.training.face.pseudo import remake_face
+from detect.training.face.store import StoredFace
 from detect.training.scatter import Float64Array
 from detect.training.statistics import export_statistics
 from detect.types import UInt8Array
@@ -40,21 +41,26 @@ class FaceMeter:
         graph = export_statistics(network)
         self._digest = hashlib.sha256(graph)
         self._session: Any = open_session(graph, threads=1)
+        self._width = network.head.in_features
 
     def measure(self, faces: Sequence[StoredFace], delivery: str, *, is_made: bool = False) -> Float64Array:
         """Return the statistics of faces under a delivery, (N, F); `is_made`: of their swap-like copies."""
+        if not faces:
+            return np.zeros((0, self._width))
         digest = self._digest.copy()
         digest.update(f"{delivery} {is_made} {self.seed} {sorted(self.decoders)}".encode())
-        digest.update("\n".join(face.file.rsplit("/", 1)[-1] for face in faces).encode())
+        digest.update("\n".join(face.name for face in faces).encode())
         kept = self.folder / f"{digest.hexdigest()[:24]}.npy"
         if not kept.exists():
             log.info("measuring %d faces, %s%s", len(faces), delivery, ", made" if is_made else "")
-            np.save(kept, np.stack([self._row(face, delivery, is_made) for face in faces]))
+            fresh = kept.with_suffix(f".{os.getpid()}.npy")  # two processes may measure the same
+            np.save(fresh, np.stack([self._row(face, delivery, is_made) for face in faces]))
+            fresh.replace(kept)
         rows: Float64Array = np.load(kept).astype(np.float64)
         return rows
 
     def _row(self, face: StoredFace, delivery: str, is_made: bool) -> Any:
-        name = face.pair or face.file.rsplit("/", 1)[-1]  # both halves of a pair are drawn alike
+        name = face.pair or face.name  # both halves of a pair are drawn alike
         pixels = load(face)
         if is_made:
             rng = random.Random(f"{self.seed}:made:{name}")  # noqa: S311 - reproducible sampling, not secrets

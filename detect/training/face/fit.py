@@ -20,19 +20,18 @@ from detect.training.scatter import Float64Array, Strings, covariance, weigh
 
 @dataclass(frozen=True)
 class Pairs:
-    """Features of both halves of pairs, (N, F) each, with the clip or source and the group of people of each pair."""
+    """Features of both halves of pairs, (N, F) each, with the clip, program or source of each pair."""
 
     real: Float64Array
     fake: Float64Array
     clips: Strings
-    groups: Strings
 
     def __len__(self) -> int:
         return len(self.real)
 
     def take(self, chosen: npt.NDArray[np.bool_]) -> Pairs:
         """Return some of the pairs."""
-        return Pairs(self.real[chosen], self.fake[chosen], self.clips[chosen], self.groups[chosen])
+        return Pairs(self.real[chosen], self.fake[chosen], self.clips[chosen])
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ def fit_discriminant(
     Args:
         pairs: Real swaps; every clip weighs the same.
         singles: Faces that must not be accused; a source weighs by the root of its number.
-        made: Swap-like faces made from real ones.
+        made: Swap-like faces made from real ones, and real swaps that count less.
         ridge: Added to the scatter, in units of its mean diagonal.
         made_share: Weight of the made pairs' difference beside that of the real ones, whose weight is 1.
     """

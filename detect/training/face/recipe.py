@@ -15,12 +15,13 @@ class FaceData:
     """Which faces train.
 
     Attributes:
-        clips: JSON Lines lists of clips, relative to the recipe; see `detect.training.face.clips.read_clip_list`.
+        clips: JSON Lines lists of clips, relative to the recipe; see `detect.training.face.store.read_clip_list`.
         decoders: Folder of the tiny autoencoders that make swap-like faces, relative to the recipe; empty = none.
         pair_frames: Moments cut from each side-by-side clip.
         single_frames: Moments cut from each other clip.
         singles_per_origin: Most unswapped faces of one source.
         made_per_origin: Most swap-like faces made from the faces of one source.
+        filmed: Origins whose pairs are clips before and after a swap; other pairs are pictures of other programs.
         linked: People of whom one appears in the clips of the other; they are left out together.
     """
 
@@ -30,6 +31,7 @@ class FaceData:
     single_frames: int = 8
     singles_per_origin: int = 200
     made_per_origin: int = 50
+    filmed: tuple[str, ...] = ("deepfacelive",)
     linked: tuple[tuple[str, str], ...] = ()
 
 
@@ -60,6 +62,27 @@ class FaceFit:
 
 
 @dataclass(frozen=True)
+class FaceTune:
+    """How the stages are fine-tuned before the fit; 0 steps = not at all. See `detect.training.face.tune`.
+
+    Attributes:
+        steps: Of the optimiser.
+        rate: Largest learning rate.
+        filmed: Pairs of clips in a step.
+        others: Pairs of pictures of other programs.
+        copied: Unswapped faces beside their swap-like copies.
+        singles: Unswapped faces alone.
+    """
+
+    steps: int = 0
+    rate: float = 3e-4
+    filmed: int = 5
+    others: int = 3
+    copied: int = 4
+    singles: int = 4
+
+
+@dataclass(frozen=True)
 class FaceCalibration:
     """See `detect.training.image.calibration`; `faces_per_origin` bounds each person or source."""
 
@@ -80,6 +103,7 @@ class FaceRecipe:
     data: FaceData
     model: FaceModel
     fit: FaceFit
+    tune: FaceTune
     calibration: FaceCalibration
 
 
@@ -99,5 +123,6 @@ def read_recipe(path: Path) -> FaceRecipe:
         data=file.part(FaceData, "data"),
         model=file.part(FaceModel, "model"),
         fit=file.part(FaceFit, "fit"),
+        tune=file.part(FaceTune, "tune"),
         calibration=file.part(FaceCalibration, "calibration"),
     )

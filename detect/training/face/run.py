@@ -17,17 +17,14 @@ from detect.errors import ConfigError
 from detect.networks.face.align import LARGEST_FACE
 from detect.networks.face.detector import load_detector
 from detect.networks.face.region_net import RegionNet
-from detect.networks.image.patch_net import create
-from detect.networks.zoo import find_model
-from detect.training.face.clips import StoredFace, cut_faces, read_clip_list
-from detect.training.face.features import FaceMeter
-from detect.training.face.fit import Discriminant
+from detect.training.face.clips import cut_faces
+from detect.training.face.corpus import Corpus, sort_faces
+from detect.training.face.folds import set_head, tune_folds
 from detect.training.face.recipe import FaceRecipe, read_recipe
-from detect.training.face.trial import Table, choose, fit_all, measure
+from detect.training.face.store import StoredFace, read_clip_list
+from detect.training.face.trial import choose, fit
 from detect.training.folder import calibration_id, write_config, write_weights
 from detect.training.image.calibration import HeldOutScore, fit_calibration, summarise
-from detect.training.image.tinyvae import LATENT_CHANNELS, load_tiny_vae
-from detect.training.pretrained import take_stages
 
 log = logging.getLogger(__name__)
 
@@ -46,10 +43,10 @@ def train(
     Args:
         recipe_path: A `recipe.toml` with `kind = "face"`.
         manifests: Clip lists instead of those that the recipe names.
-        work: Folder for cut faces and their statistics; what is there is used again.
+        work: Folder for cut faces, their statistics and states of tuned networks; what is there is used again.
         out: Model folder to write; default the recipe's own.
-        device: Not used: the fit takes a minute on one core, and the statistics run on ONNX Runtime.
-        resume: Not used: every stage finds what it made before.
+        device: Not used: crops of all sizes go through one at a time, one process a thread (`--threads`).
+        resume: Go on where a stopped run's tuning was; cut and measured faces are used again either way.
 
     Raises:
         ConfigError: Recipe or list is not usable, or no pair is there.
@@ -57,17 +54,20 @@ def train(
     """
     recipe = read_recipe(recipe_path)
     faces = collect_faces(recipe, manifests, work / "faces")
-    if not any(face.pair for face in faces):
+    corpus = sort_faces(faces, recipe)
+    if not corpus.filmed:
         raise ConfigError(f"recipe {recipe_path}: no swap pair was cut; are the side-by-side clips there?")
     log.info("faces: %s", _count(faces))
-    network = start_network(recipe)
-    table = measure(faces, _meter(network, recipe, work), recipe)
-    trial = choose(table, recipe.fit)
+    if not resume:
+        for state in (work / "tuned").glob("*.pt"):
+            state.unlink()
+    tables, whole = tune_folds(recipe, faces, work, processes=torch.get_num_threads())
+    trial = choose(tables, corpus, recipe.fit)
     log.info("chosen: ridge %g, made pairs %g", trial.ridge, trial.made_share)
-    set_head(network, fit_all(table, trial.ridge, trial.made_share))
+    set_head(whole.network, fit(whole.table, corpus.keep(None), trial.ridge, trial.made_share))
     (work / "held_out.jsonl").write_text("".join(json.dumps(score.__dict__) + "\n" for score in trial.scores))
     kept = keep_some(trial.scores, recipe.calibration.faces_per_origin)
-    return export(network, recipe, table, kept, trial.figures, out or recipe_path.parent)
+    return export(whole.network, recipe, corpus, kept, trial.figures, out or recipe_path.parent)
 
 
 def collect_faces(recipe: FaceRecipe, manifests: Sequence[Path], folder: Path) -> list[StoredFace]:
@@ -80,28 +80,6 @@ def collect_faces(recipe: FaceRecipe, manifests: Sequence[Path], folder: Path) -
     detector = load_detector()
     cut_faces([row for row in rows if row.layout != "whole"], folder, detector, frames=recipe.data.pair_frames)
     return cut_faces([row for row in rows if row.layout == "whole"], folder, detector, frames=recipe.data.single_frames)
-
-
-def start_network(recipe: FaceRecipe) -> RegionNet:
-    """Return the network with the first stages of the model that the recipe starts from.
-
-    Raises:
-        ConfigError: Another architecture, or that model lacks them.
-    """
-    network = create(recipe.model.architecture, **dict(recipe.model.options))
-    if not isinstance(network, RegionNet):
-        raise ConfigError(
-            f"recipe {recipe.path}: faces need architecture region_net, not {recipe.model.architecture!r}"
-        )
-    take_stages(network, find_model(recipe.model.start), member=recipe.model.member)
-    return network.eval()
-
-
-def set_head(network: RegionNet, fitted: Discriminant) -> None:
-    """Write the fitted layer into the network."""
-    with torch.no_grad():
-        network.head.weight[0] = torch.from_numpy(fitted.weights)
-        network.head.bias[0] = fitted.offset
 
 
 def keep_some(scores: Sequence[HeldOutScore], most: int) -> list[HeldOutScore]:
@@ -119,7 +97,7 @@ def keep_some(scores: Sequence[HeldOutScore], most: int) -> list[HeldOutScore]:
 def export(
     network: RegionNet,
     recipe: FaceRecipe,
-    table: Table,
+    corpus: Corpus,
     scores: Sequence[HeldOutScore],
     figures: dict[str, Any],
     folder: Path,
@@ -143,12 +121,15 @@ def export(
         calibration=block,
         sha256=sha256,
         training={
-            "data_sha256": hashlib.sha256("\n".join(sorted(table.files)).encode()).hexdigest(),
-            "pairs": len(table.pairs["clean"]),
-            "people": len(set(table.people.tolist())),
-            "made_pairs": len(table.made["clean"]) if table.made else 0,
-            "unswapped_faces": len(table.singles["clean"].features),
-            "sources": len(set(table.singles["clean"].sources.tolist())),
+            "data_sha256": hashlib.sha256("\n".join(sorted(_files(corpus))).encode()).hexdigest(),
+            "pairs": len(corpus.filmed),
+            "people": len({pair.real.person for pair in corpus.filmed}),
+            "pairs_of_other_programs": len(corpus.others),
+            "other_programs": sorted({pair.real.origin for pair in corpus.others}),
+            "made_pairs": len(corpus.copied),
+            "unswapped_faces": len(corpus.singles),
+            "sources": len({face.origin for face in corpus.singles}),
+            "steps": recipe.tune.steps,
             "seed": recipe.seed,
             "left_out": figures,
             "held_out": summarise(scores, block),
@@ -156,12 +137,9 @@ def export(
     )
 
 
-def _meter(network: RegionNet, recipe: FaceRecipe, work: Path) -> FaceMeter:
-    decoders: dict[str, torch.nn.Module] = {}
-    if recipe.data.decoders:
-        folder = recipe.path.parent / recipe.data.decoders
-        decoders = {name: load_tiny_vae(name, folder) for name in LATENT_CHANNELS if name != "taef2"}
-    return FaceMeter(network, work / "features", decoders=decoders, seed=recipe.seed)
+def _files(corpus: Corpus) -> list[str]:
+    pairs = [half.name for pair in (*corpus.filmed, *corpus.others) for half in (pair.real, pair.fake)]
+    return [*pairs, *(face.name for face in corpus.singles)]
 
 
 def _count(faces: Sequence[StoredFace]) -> str:
