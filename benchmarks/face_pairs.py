@@ -4,7 +4,8 @@
     python benchmarks/face_pairs.py judge --clips F/clips.jsonl --work FOLDER
 
 `list` takes the listed clips of the split out of bare git directories (any depth below DIR) and writes a clip list, the
-form that `witnessmark train models/face/recipe.toml --manifest` reads too. `judge` cuts `--frames` moments of each
+form that `witnessmark train models/face/recipe.toml --manifest` reads too; with `--pairs models/face/pairs.jsonl` the
+pairs of pictures of other programs join it. `judge` cuts `--frames` moments of each
 clip, sends both halves through the same delivery (as filmed, JPEG 50, 0.6 of the size and H.264) and scores them with
 the shipped face model. Intervals resample people: halves of one person's clips share faces, rooms and cameras.
 """
@@ -24,9 +25,10 @@ from sklearn.metrics import roc_auc_score
 
 from detect.evidence.faces import FaceExaminer
 from detect.networks.face.align import cut_square
-from detect.training.face.clips import StoredFace, cut_faces, read_clip_list
+from detect.training.face.clips import cut_faces
 from detect.training.face.deliver import AS_FILMED, JPEG_50, LAUNDERED, deliver
 from detect.training.face.features import load
+from detect.training.face.store import StoredFace, read_clip_list
 
 DELIVERIES = {"as_filmed": AS_FILMED, "jpeg_50": JPEG_50, "laundered": LAUNDERED}
 REPLICATES = 1000
@@ -42,6 +44,7 @@ def main() -> None:
     listing.add_argument("--manifest", type=Path, required=True)
     listing.add_argument("--repositories", type=Path, required=True)
     listing.add_argument("--split", default="val")
+    listing.add_argument("--pairs", type=Path, help="JSON Lines of pairs of pictures that join the list.")
     listing.add_argument("--out", type=Path, required=True)
     judging = steps.add_parser("judge")
     judging.add_argument("--clips", type=Path, required=True)
@@ -51,6 +54,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.step == "list":
         print(f"{list_clips(args.manifest, args.repositories, args.split, args.out)} clips")
+        if args.pairs:
+            print(f"{list_pairs(args.pairs, args.repositories, args.out)} pairs of pictures")
     else:
         print(json.dumps(judge(args.clips, args.work, args.frames, args.models), indent=1))
 
@@ -69,9 +74,7 @@ def list_clips(manifest: Path, repositories: Path, split: str, out: Path) -> int
     for (repository, path), person in sorted(wanted.items()):
         if len(labels[repository, path]) < 2:
             continue  # not side by side: one label for the whole clip
-        folder = next(
-            (each.parent for each in repositories.rglob("HEAD") if repository.replace("/", "+") in str(each)), None
-        )
+        folder = find_repository(repository, repositories)
         content = b"" if folder is None else read_blob(folder, path, person)
         if content:
             name = Path(path).name.replace(" ", "_")
@@ -80,6 +83,36 @@ def list_clips(manifest: Path, repositories: Path, split: str, out: Path) -> int
             lines.append(json.dumps(row))
     (out / "clips.jsonl").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return len(lines)
+
+
+def list_pairs(pairs: Path, repositories: Path, out: Path) -> int:
+    """Append pairs of pictures to the list, each file by its git blob; return how many were found."""
+    lines = []
+    for line in pairs.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        folder, names = find_repository(row["repo"], repositories), []
+        for blob, path in ((row["blob"], row["path"]), (row["swapped_blob"], row["swapped_path"])):
+            name = f"{blob[:16]}{Path(path).suffix.lower()}"
+            if folder is not None and not (out / name).exists():
+                found = subprocess.run(
+                    ["git", "--git-dir", str(folder), "cat-file", "blob", blob], capture_output=True, check=False
+                )
+                if found.returncode == 0:
+                    (out / name).write_bytes(found.stdout)
+            names.append(name)
+        if all((out / name).is_file() for name in names):
+            places = {key: row[key] for key in ("crop", "swapped_crop", "face") if key in row}
+            entry = {"file": names[0], "swapped_file": names[1], "layout": "pair", "person": row["person"]}
+            lines.append(json.dumps({**entry, "origin": row["program"], **places}))
+    with (out / "clips.jsonl").open("a", encoding="utf-8") as sink:
+        sink.writelines(f"{line}\n" for line in lines)
+    return len(lines)
+
+
+def find_repository(name: str, repositories: Path) -> Path | None:
+    """Return the git directory of OWNER/NAME below a folder."""
+    wanted = name.replace("/", "+")
+    return next((each.parent for each in repositories.rglob("HEAD") if wanted in str(each)), None)
 
 
 def read_blob(repository: Path, path: str, person: str) -> bytes:

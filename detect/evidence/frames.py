@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from detect.evidence.image import MIN_DEVIATION, MIN_PICTURE_SIDE, pool
+from detect.evidence.image import MIN_DEVIATION, MIN_PICTURE_SIDE
 from detect.evidence.patches import pick_patches
 from detect.evidence.pooling import (
     Contrast,
@@ -130,10 +130,14 @@ class FrameExaminer:
             tally.logits.append(logit)
 
     def score(self, frames: Sequence[UInt8Array]) -> list[float]:
-        """Return one pooled logit a frame."""
+        """Return one logit a frame: the mean of its patches.
+
+        The upper half of them, which pictures are pooled by, told clips of left-out makers apart less well (area 0.889
+        against 0.898): a frame of a clip is one of many, and its mean errs less.
+        """
         per_frame = [pick_patches(pixels, side=self.patch_side, max_patches=self.max_patches) for pixels in frames]
         maps = iter(self.scorer.score([patch.pixels for patches in per_frame for patch in patches]))
-        return [pool([next(maps) for _ in patches]) for patches in per_frame]
+        return [float(np.mean([next(maps).mean() for _ in patches])) for patches in per_frame]
 
     def frame_llr(self, logit: float) -> float:
         """Return the calibrated log-likelihood ratio of a single moment."""

@@ -1,9 +1,9 @@
-"""Held-out clips to likelihood ratios, thresholds and the table for stretches that stand out.
+"""Scores of left-out clips to likelihood ratios, thresholds and the table for stretches that stand out.
 
-Frames of held-out clips are delivered once by the bench's two protocols and kept, so that new weights are calibrated
-in minutes. The table maps the clarity of a stretch to the ratio that as many authentic clips reach as reach it by their
-whole: chains of authentic clips of one to five minutes, each made of stretches of held-out real clips, stand for what
-users bring.
+Frames of training clips are delivered once by the bench's two protocols and kept; each is scored by a head that saw
+nothing of its maker (`detect.training.video.head.cross_fit`). The table maps the clarity of a stretch to the ratio that
+as many authentic clips reach as reach it by their whole: chains of authentic clips of one to five minutes, each made of
+stretches of real clips, stand for what users bring.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class ClipScores:
 
 
 def deliver_clips(items: Sequence[Item], folder: Path, *, per_origin: int, frames: int) -> list[ClipFrames]:
-    """Deliver held-out clips under both protocols and keep `frames` frames of each; done ones are kept."""
+    """Deliver clips under both protocols and keep `frames` frames of each; done ones are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     taken: Counter[str] = Counter()
     found: list[ClipFrames] = []
@@ -100,11 +100,6 @@ def _deliver(item: Item, delivery: str, frames: int) -> UInt8Array | None:
         return None
     chosen = np.linspace(0, len(all_frames) - 1, min(frames, len(all_frames))).round().astype(int)
     return np.stack([all_frames[index] for index in chosen])
-
-
-def score_clips(clips: Sequence[ClipFrames], score: Any) -> list[ClipScores]:
-    """Score every kept frame with `score(list of frames) -> list of logits`."""
-    return [ClipScores(clip, np.array(score(list(np.load(clip.file))), np.float64)) for clip in clips]
 
 
 def fit(

@@ -10,20 +10,16 @@ from detect.training.recipes import open_recipe
 
 @dataclass(frozen=True)
 class VideoData:
-    """Which clips train and which calibrate.
+    """Which clips train.
 
     Attributes:
         manifests: Relative to the recipe.
-        holdout: Generators and sources (shell patterns) that never train: they calibrate.
-        halved: Sources whose groups are dealt by hash: half train, half calibrate.
-        cap: Most clips of one generator or source.
+        cap: Most clips of one generator.
         frames: Frames cut from each training clip.
-        formats_left_out: Suffixes that neither train nor calibrate.
+        formats_left_out: Suffixes that are left out.
     """
 
     manifests: tuple[str, ...]
-    holdout: tuple[str, ...] = ()
-    halved: tuple[str, ...] = ()
     cap: int = 24
     frames: int = 3
     formats_left_out: tuple[str, ...] = (".gif",)
@@ -49,10 +45,23 @@ class VideoModel:
 
 @dataclass(frozen=True)
 class HeadPart:
-    """How many crops the head is fitted on, and the ridges tried, in units of the mean diagonal of the scatter."""
+    """What the head is fitted on and how; see `detect.training.video.head`.
+
+    Attributes:
+        crops: Crops drawn.
+        clips_per_origin: Most clips of one generator or source that are delivered: their frames join the crops.
+        frames_per_clip: Frames kept of each delivery.
+        ridge: In units of the scatter's mean diagonal.
+        within: Weight of the scatter inside makers beside that between them.
+        folds: Parts that makers are dealt to for the scores that calibrate.
+    """
 
     crops: int = 8000
-    ridges: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0)
+    clips_per_origin: int = 8
+    frames_per_clip: int = 12
+    ridge: float = 0.1
+    within: float = 3.0
+    folds: int = 6
 
 
 @dataclass(frozen=True)
@@ -65,10 +74,8 @@ class VideoInput:
 
 @dataclass(frozen=True)
 class VideoCalibration:
-    """How held-out clips become likelihood ratios and thresholds; see `detect.training.video.calibrate`."""
+    """How scores of left-out clips become likelihood ratios and thresholds; see `detect.training.video.calibrate`."""
 
-    clips_per_origin: int = 30
-    frames_per_clip: int = 12
     largest_source_rate: float = 0.05
     miss_rate: float = 0.05
 

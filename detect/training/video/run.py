@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,8 @@ import torch
 from detect.bench.data.item import Item, Label
 from detect.bench.data.manifest import data_set_of, read_rows
 from detect.errors import ConfigError
-from detect.evidence.frames import FrameExaminer
-from detect.evidence.pooling import ContrastTable
-from detect.fusion import Calibration, ThresholdRow
-from detect.networks.image.onnx_runner import OnnxRunner, export_graph
-from detect.networks.image.patch_scorer import PatchScorer
+from detect.networks.face.detector import load_detector
 from detect.networks.image.statistics_net import StatisticsNet
-from detect.networks.image.torch_runner import TorchRunner
 from detect.networks.zoo import ModelFolder, find_model
 from detect.training.folder import calibration_id, write_config, write_weights
 from detect.training.image.calibration import summarise
@@ -37,12 +31,13 @@ from detect.training.video.calibrate import (
     held_out_scores,
     made_inserts,
     save_scores,
-    score_clips,
 )
-from detect.training.video.head import draw_crops, fit_head
+from detect.training.video.crops import draw_crops
+from detect.training.video.head import HeadPlan, area, cross_fit, deal, fit_head
+from detect.training.video.kinds import KINDS, kinds_of
 from detect.training.video.recipe import VideoRecipe, read_recipe
+from detect.training.video.rows import RowMeter, join_rows
 from detect.training.video.store import build_frame_store, cut_frames, to_row
-from detect.types import ModelRef
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +54,8 @@ def train(
     """Fit and calibrate the frame model of a recipe and return its folder.
 
     Everything that does not depend on the network (frames, crops after encoding, delivered clips) is made once and
-    kept in `work`, so that new weights of the picture model are fitted and calibrated in minutes.
+    kept in `work`, so that new weights of the picture model are fitted and calibrated in minutes. What calibrates are
+    scores of clips by heads that saw nothing of their makers; the head that ships saw all.
 
     Args:
         recipe_path: A `recipe.toml` with `kind = "video"`.
@@ -67,7 +63,7 @@ def train(
         work: Folder for frames and crops. `work/image/pairs`, where it is there, is a store of the picture model's
             training (`witnessmark train models/image/recipe.toml`), and joins.
         out: Model folder to write; default the recipe's own.
-        device: `cpu` or `cuda[:N]`.
+        device: Not used: rows are measured by ONNX Runtime on one thread, and the fit takes minutes.
         resume: Keep the crops that `work` holds from an earlier fit; delivered clips are always kept.
 
     Raises:
@@ -76,33 +72,40 @@ def train(
     recipe = read_recipe(recipe_path)
     random.seed(recipe.seed)
     torch.manual_seed(recipe.seed)
-    training, held_out = split_items(select_items(recipe, manifests), recipe)
-    pictures = select_pictures(recipe, manifests)
-    log.info("%d clips and %d pictures train, %d clips calibrate", len(training), len(pictures), len(held_out))
+    items, pictures = select_items(recipe, manifests), select_pictures(recipe, manifests)
+    log.info("%d clips and %d pictures", len(items), len(pictures))
     start = find_model(recipe.model.start)
     network = StatisticsNet(start.config["options"]["backbone"])
     take_stages(network, start, member=recipe.model.member)
+    measured = work / f"rows-{start.ref.sha256[:16]}-{recipe.model.member}"
     if not resume:
-        for old in [work / "drawn.json", *work.glob("features-*.npy")]:
+        for old in (work / "drawn.json", measured / "crops.npy"):
             old.unlink(missing_ok=True)
-    crops = draw_crops(build_stream(recipe, training, pictures, work), work, count=recipe.head.crops)
-    chosen = fit_head(
-        network,
-        crops,
-        ridges=recipe.head.ridges,
-        seed=recipe.seed,
-        kept=work / f"features-{start.ref.sha256[:16]}-{recipe.model.member}.npy",
+    meter = RowMeter(network, measured, patch_side=recipe.input.patch_side, max_patches=recipe.input.max_patches)
+    crops = meter.measure_crops(draw_crops(build_stream(recipe, items, pictures, work), work, count=recipe.head.crops))
+    clips = meter.measure_clips(
+        deliver_clips(
+            items,
+            work / "delivered",
+            per_origin=recipe.head.clips_per_origin,
+            frames=recipe.head.frames_per_clip,
+        )
     )
-    log.info("head: %s", chosen)
-    clips = deliver_clips(
-        held_out,
-        work / "held_out",
-        per_origin=recipe.calibration.clips_per_origin,
-        frames=recipe.calibration.frames_per_clip,
-    )
-    scored = score_clips(clips, plain_examiner(network, recipe, device=device).score)
-    save_scores(scored, work / "held_out.jsonl")
-    return export(network, recipe, start, [*training, *pictures], scored, out or recipe_path.parent, chosen=chosen)
+    rows = join_rows(crops, clips)
+    plan = HeadPlan(recipe.head.ridge, recipe.head.within)
+    makers = deal({clip.clip.origin: clip.clip.is_fake for clip in clips}, recipe.head.folds, recipe.seed)
+    kinds = kinds_of([clip.clip for clip in clips], load_detector(), work / "faces.json")
+    scored, by_kind = cross_fit(rows, clips, plan, makers), cross_fit(rows, clips, plan, kinds)
+    left_out = {"by_maker": round(area(scored), 4), "by_kind": round(area(by_kind), 4)}
+    for number, kind in enumerate(KINDS):
+        own = [item for item in by_kind if kinds[item.clip.origin] == number]
+        if {item.clip.is_fake for item in own} == {False, True}:
+            left_out[kind] = round(area(own), 4)
+    log.info("area under the curve of left-out clips: %s", left_out)
+    save_scores(scored, work / "left_out.jsonl")
+    fit_head(rows, plan).write(network.head)
+    chosen = {"crops": len(crops), "frames": len(rows) - len(crops), "area_left_out": left_out}
+    return export(network, recipe, start, [*items, *pictures], scored, out or recipe_path.parent, chosen=chosen)
 
 
 def select_items(recipe: VideoRecipe, manifests: Sequence[Path]) -> list[Item]:
@@ -143,17 +146,6 @@ def _listed(recipe: VideoRecipe, manifests: Sequence[Path], kind: str) -> Iterat
             yield from (item for item in items if item.label is not Label.EDITED)
 
 
-def split_items(items: Sequence[Item], recipe: VideoRecipe) -> tuple[list[Item], list[Item]]:
-    """Split clips into (train, held out): whole origins, and half of the groups of `halved` ones."""
-    parts: dict[bool, list[Item]] = defaultdict(list)
-    for item in items:
-        is_out = any(fnmatchcase(item.origin, pattern) for pattern in recipe.data.holdout)
-        if any(fnmatchcase(item.origin, pattern) for pattern in recipe.data.halved):
-            is_out = hashlib.sha256((item.group or item.id).encode()).digest()[0] % 2 == 1
-        parts[is_out].append(item)
-    return parts[False], parts[True]
-
-
 def build_stream(recipe: VideoRecipe, training: Sequence[Item], pictures: Sequence[Item], work: Path) -> FrameStream:
     """Return the training batches: frames of clips, pictures, and the picture model's pairs where they are there."""
     rows = cut_frames(training, work / "frames", frames=recipe.data.frames)
@@ -166,20 +158,6 @@ def build_stream(recipe: VideoRecipe, training: Sequence[Item], pictures: Sequen
         stills if pictures else None,
         PairStore(pairs) if (pairs / "pairs.jsonl").is_file() else None,
         FramePlan(plan.batch, plan.side, plan.pair_share, plan.picture_share, recipe.seed),
-    )
-
-
-def plain_examiner(network: torch.nn.Module, recipe: VideoRecipe, *, device: str) -> FrameExaminer:
-    """Return an examiner that scores frames as the product does, without a calibration yet."""
-    runner = OnnxRunner(export_graph(network)) if device == "cpu" else TorchRunner(network, device=device)
-    return FrameExaminer(
-        PatchScorer(runner),
-        Calibration("none", 1.0, 0.0, 1.0, (ThresholdRow(0.02, 0.0, 0.0),)),
-        frame_calibration=(1.0, 0.0, 1.0),
-        contrasts=ContrastTable(),
-        model=ModelRef(recipe.name, recipe.version, ""),
-        patch_side=recipe.input.patch_side,
-        max_patches=recipe.input.max_patches,
     )
 
 
@@ -222,7 +200,7 @@ def export(
             "seed": recipe.seed,
             "head": dict(chosen),
             "start": start.ref.sha256,
-            "held_out": summarise(held_out_scores(scored), block),
+            "left_out": summarise(held_out_scores(scored), block),
             "inserts_of_3_s": made_inserts(scored, block, seed=recipe.seed),
         },
     )

@@ -51,6 +51,11 @@ def test_a_clip_that_leans_as_a_whole(examiner):
     assert evidence.details["seconds"][3]["p_synthetic"] == pytest.approx(sigmoid(2.0), abs=0.05)
 
 
+def test_a_frame_counts_by_the_mean_of_its_patches(examiner):
+    wide = np.concatenate([frame(96.0, height=64, width=64), frame(192.0, height=64, width=64)], axis=1)
+    assert examiner.score([wide, frame(128.0)]) == pytest.approx([1.0, 0.0], abs=0.2)
+
+
 def test_an_insert_is_named_first_and_called_manipulated(examiner):
     levels = [100.0] * 60
     levels[30:34] = [190.0] * 4

@@ -8,10 +8,13 @@ import torch
 from PIL import Image
 
 from detect.bench.data.item import Item, Label
+from detect.networks.face.detector import Face
 from detect.networks.image.statistics_net import StatisticsNet
 from detect.training.video.calibrate import ClipFrames, ClipScores, authentic_chains, fit, fit_frames, made_inserts
 from detect.training.video.codec import CODECS, Coding, recode
-from detect.training.video.head import SPREAD, DrawnCrops, cross_validate, fit_head, solve
+from detect.training.video.head import SPREAD, HeadPlan, LinearHead, area, cross_fit, deal, fit_head, maker_weights
+from detect.training.video.kinds import KINDS, kinds_of
+from detect.training.video.rows import ClipRows, RowMeter, Rows, join_rows
 from detect.training.video.store import BORDER, cut_border, cut_frames
 from tests.unit.media.clips import picture
 
@@ -53,46 +56,152 @@ def test_both_panels_of_a_composite_are_cut_each_without_the_other(tmp_path):
     assert found["fake"].shape == cut_border(np.zeros((200, 200, 3), np.uint8), "page").shape
 
 
-def drawn(seed: int = 0, *, signal: float = 1.2) -> tuple[np.ndarray, DrawnCrops]:
-    """Features of which one channel tells the labels apart and another the names."""
+PLAN = HeadPlan(ridge=0.1, within=3.0)
+
+
+def rows_of(makers: int = 12, *, signal: float = 1.2, seed: int = 0) -> Rows:
+    """Rows of which one channel tells the labels apart and others the makers."""
     rng = np.random.default_rng(seed)
-    count = 400
-    labels = np.arange(count) % 2 == 1
-    features = rng.normal(0, 1, (count, 12))
+    number = np.arange(640) % makers
+    labels = number % 2 == 1
+    features = rng.normal(0, 1, (len(number), 12)).astype(np.float32)
     features[:, 3] += signal * labels
-    features[:, 7] += 3.0 * (np.arange(count) % 8)
-    names = tuple(f"clip:{'fake' if label else 'real'}{number % 8}" for number, label in enumerate(labels))
-    return features, DrawnCrops(np.zeros((count, 1, 1, 3), np.uint8), labels, names)
+    features[:, 7] += 3.0 * (number // 2)
+    return Rows(features, labels, np.array([f"clip:{'fake' if n % 2 else 'real'}{n}" for n in number]))
 
 
-def test_a_fit_tells_unseen_makers_apart_by_what_all_makers_share():
-    features, crops = drawn(signal=2.5)
-    assert cross_validate(features, crops, 1.0, seed=1) > 0.75
+def clips_of(rows: Rows) -> list[ClipRows]:
+    """Two delivered clips a maker, of four frames with two patches each."""
+    found = []
+    for name in sorted(set(rows.names.tolist())):
+        own = rows.features[rows.names == name]
+        for number in range(2):
+            clip = ClipFrames(name.removeprefix("clip:"), "fake" in name, f"{name}{number}", "clean", Path("none"))
+            found.append(ClipRows(clip, own[number * 8 : number * 8 + 8].reshape(4, 2, -1)))
+    return found
 
 
-def test_a_fit_lies_between_the_labels_and_leaves_what_only_names_differ_in():
-    features, crops = drawn(signal=2.0)
-    weights, offset = solve(features, crops, 1e-3, chosen=np.ones(len(features), bool))
-    logits = features @ weights + offset
-    middles = [float(logits[crops.labels == label].mean()) for label in (True, False)]
+def folds_of(rows: Rows, folds: int = 3) -> dict[str, int]:
+    return deal({name.removeprefix("clip:"): "fake" in name for name in rows.names.tolist()}, folds, seed=1)
+
+
+def test_a_fit_tells_clips_of_unseen_makers_apart_by_what_all_makers_share():
+    def found(signal: float) -> float:
+        rows = rows_of(40, signal=signal)
+        scored = cross_fit(rows, clips_of(rows), PLAN, folds_of(rows))
+        assert [item.clip for item in scored] == [clip.clip for clip in clips_of(rows)]
+        return area(scored)
+
+    assert found(4.0) > 0.9 and found(0.0) < 0.75
+
+
+def test_a_left_out_maker_never_trains_the_head_that_scores_it_and_one_without_a_fold_always_does(monkeypatch):
+    seen: list[set[str]] = []
+
+    def note(rows: Rows, plan: HeadPlan) -> LinearHead:
+        seen.append(set(rows.names.tolist()))
+        return fit_head(rows, plan)
+
+    monkeypatch.setattr("detect.training.video.head.fit_head", note)
+    rows = rows_of()
+    folds = folds_of(rows)
+    folds.pop("real2")
+    clips = [clip for clip in clips_of(rows) if clip.clip.origin in folds]
+    cross_fit(rows, clips, PLAN, folds)
+    left = [set(rows.names.tolist()) - names for names in seen]
+    assert sorted(name for names in left for name in names) == sorted(f"clip:{name}" for name in folds)
+
+
+def test_a_fit_lies_between_the_labels_and_leaves_what_only_makers_differ_in():
+    rows = rows_of(signal=2.0)
+    head = fit_head(rows, HeadPlan(ridge=1e-3, within=1.0))
+    logits = rows.features @ head.weights + head.offset
+    middles = [float(logits[rows.labels == label].mean()) for label in (True, False)]
     assert abs(sum(middles)) < 0.2 and middles[0] - middles[1] == pytest.approx(SPREAD, abs=0.2)
-    assert abs(weights[7]) < 0.2 * weights[3]
+    assert abs(head.weights[7]) < 0.2 * head.weights[3]
 
 
-def test_the_head_that_is_written_gives_the_scores_of_the_fit(tmp_path):
-    rng = np.random.default_rng(0)
-    pixels = rng.integers(0, 255, (24, 64, 64, 3), dtype=np.uint8)
-    pixels[1::2] = pixels[1::2] // 8 + 100
-    names = tuple(f"clip:{'fake' if number % 2 else 'real'}{number % 6}" for number in range(24))
-    crops = DrawnCrops(pixels, np.arange(24) % 2 == 1, names)
+def test_what_differs_between_makers_counts_less_the_more_the_scatter_inside_them_weighs():
+    """Channel 5 tells the labels apart too, but differs as much between makers of one label as between the labels."""
+    rows = rows_of(8, signal=1.0)
+    maker = np.arange(len(rows)) % 8
+    rows.features[:, 5] = np.random.default_rng(1).normal(0, 0.2, len(rows)) + rows.labels + 1.5 * (maker // 4)
+    plain, inner = (fit_head(rows, HeadPlan(ridge=1e-3, within=within)).weights for within in (1.0, 100.0))
+    assert abs(inner[5] / inner[3]) > 2 * abs(plain[5] / plain[3])
+
+
+def test_makers_of_both_labels_are_dealt_evenly():
+    folds = deal({f"maker {n}": n % 3 == 0 for n in range(30)}, 5, seed=2)
+    assert [list(folds.values()).count(fold) for fold in range(5)] == [6] * 5
+    assert [sum(folds[f"maker {n}"] == fold for n in range(0, 30, 3)) for fold in range(5)] == [2] * 5
+
+
+def test_a_maker_of_many_rows_weighs_as_their_root():
+    rows = rows_of(4)
+    more = Rows(
+        np.concatenate([rows.features, np.repeat(rows.features[:1], 480, axis=0)]),
+        np.concatenate([rows.labels, np.repeat(rows.labels[:1], 480)]),
+        np.concatenate([rows.names, np.repeat(rows.names[:1], 480)]),
+    )
+    weights = maker_weights(more)
+    first, second = (weights[more.names == name].sum() for name in ("clip:real0", "clip:real2"))
+    assert first / second == pytest.approx(2.0) and weights.sum() == pytest.approx(2.0)
+
+
+def test_measured_rows_and_the_network_that_ships_agree(tmp_path):
+    torch.manual_seed(0)
     network = StatisticsNet().eval()
-    chosen = fit_head(network, crops, ridges=(0.3, 1.0), seed=1, kept=tmp_path / "features.npy")
-    assert chosen["chosen"] in (0.3, 1.0) and chosen["auc_left_out"]["1"] > 0.9
-    batch = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+    frames = np.random.default_rng(0).integers(0, 255, (2, 224, 448, 3), dtype=np.uint8)
+    np.save(tmp_path / "clip.npy", frames)
+    clip = ClipFrames("maker", True, "group", "clean", tmp_path / "clip.npy")
+    meter = RowMeter(network, tmp_path / "rows", patch_side=224, max_patches=4)
+    (measured,) = meter.measure_clips([clip])
+    assert measured.features.shape[:2] == (2, 2)
+    head = LinearHead(np.random.default_rng(1).normal(0, 0.1, measured.features.shape[2]), 0.5)
+    head.write(network.head)
+    halves = [torch.from_numpy(half).permute(0, 3, 1, 2).float() / 127.5 - 1 for half in np.split(frames, 2, axis=2)]
     with torch.inference_mode():
-        logits, cells = network(batch), network.forward_map(batch)
-    assert float(logits[1::2].min()) > float(logits[::2].max())
-    assert cells.shape == (24, 1, 1) and cells[:, 0, 0] == pytest.approx(logits)
+        logits, cells = network(halves[0]), network.forward_map(halves[0])
+        mean = (logits + network(halves[1])) / 2
+    assert cells.shape == (2, 1, 1) and cells[:, 0, 0] == pytest.approx(logits)
+    assert head.score_clip(measured).logits == pytest.approx(mean.numpy(), abs=1e-3)
+
+
+def test_frames_of_delivered_clips_join_the_crops_under_their_maker():
+    crops = rows_of(4)
+    joined = join_rows(crops, clips_of(crops))
+    assert len(joined) == len(crops) + 4 * 2 * 2  # makers, clips of each, every second of four frames
+    assert set(joined.names.tolist()) == set(crops.names.tolist())
+    assert all(label == ("fake" in name) for label, name in zip(joined.labels, joined.names, strict=True))
+
+
+class Finder:
+    """Finds a face as high as a frame's mean grey level says, in hundredths of the frame."""
+
+    name = "finder"
+
+    def find(self, pixels):
+        height = len(pixels) * float(pixels.mean()) / 100
+        return [Face((0.0, 0.0, 10.0, height), 0.9, np.zeros((5, 2)))]
+
+
+def test_a_maker_is_of_the_kind_of_most_of_its_clips_and_clips_are_looked_at_once(tmp_path):
+    clips = []
+    for origin, levels in {"portraits": (60, 50, 2), "walks": (15, 20), "roads": (1, 5)}.items():
+        for number, level in enumerate(levels):
+            file = tmp_path / f"{origin}{number}-clean.npy"
+            np.save(file, np.full((4, 20, 20, 3), level, np.uint8))
+            clips.append(ClipFrames(origin, False, origin, "clean", file))
+    clips.append(ClipFrames("roads", False, "roads", "laundered", tmp_path / "missing.npy"))
+    kinds = kinds_of(clips, Finder(), tmp_path / "faces.json")
+    assert {name: KINDS[kind] for name, kind in kinds.items()} == {
+        "portraits": "faces",
+        "walks": "people",
+        "roads": "other",
+    }
+    for clip in clips:
+        clip.file.unlink(missing_ok=True)
+    assert kinds_of(clips, Finder(), tmp_path / "faces.json") == kinds
 
 
 @pytest.fixture(scope="module")
