@@ -2,7 +2,7 @@
 
 Why only a linear layer: the whole network, fine-tuned on the same crops, told clips of unseen makers apart no better,
 and a hidden layer ranked clips of an unseen *kind* worse (faces that fill the frame, people, everything else left out
-in turn: area 0.85 against 0.86), although it ranked unseen makers of known kinds better. Fisher's discriminant weighs
+in turn: mean area 0.852 against 0.873), although it ranked unseen makers of known kinds as well. Fisher's discriminant weighs
 every generator and source by the root of its share; what differs between makers weighs less in its scatter than what
 differs inside one (`within`), since a few hundred makers say too little of how makers differ.
 """

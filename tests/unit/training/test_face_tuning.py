@@ -56,7 +56,7 @@ def test_the_changed_face_of_two_pictures_becomes_a_pair_at_the_smaller_ones_siz
 
 
 def test_a_pair_names_its_face_and_an_unchanged_one_is_no_pair(tmp_path):
-    real, swap = pictures(tmp_path)
+    _, swap = pictures(tmp_path)
     rows = [{"file": "real.png", "swapped_file": "swap.png", "layout": "pair", "person": "a", "origin": "prog"}]
     rows.append({**rows[0], "face": [60, 50, 80, 100]})
     rows.append({**rows[0], "crop": [200, 0, 400, 200], "swapped_crop": [200, 0, 400, 200]})
