@@ -10,7 +10,8 @@
 # Interrupted runs go on. Runs of ours are kept by fingerprint (weights, thresholds, settings); the peers' runs do not
 # depend on our weights and are made once. DATA, PEERS and PEERS_CODE say where data and published detectors lie
 # (docs/bench.md); without PEERS_CODE the peers' runs there are, or none, are used. ORIGINALS is the collected.jsonl of
-# `collect.py --kind video`: with it clips are also judged on a wider set than the pack holds, GIFs left out.
+# `collect.py --kind video`: with it clips are also judged on a wider set than the pack holds, GIFs left out. CHECK is the
+# one of `collect.py --manifest models/video/check.jsonl`: clips that the frame model was not fitted on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,6 +19,7 @@ data=${DATA:-../shared/data/manifest.jsonl}
 peers=${PEERS:-../shared/peers}
 code=${PEERS_CODE:-}
 originals=${ORIGINALS:-}
+unseen=${CHECK:-}
 runs=${RUNS:-runs/figures}
 results=benchmarks/results
 witnessmark="${VENV:-.venv}/bin/witnessmark"
@@ -91,6 +93,14 @@ wide() {
   cp "$runs/video-wide-$fingerprint/metrics.json" "$results/video-wide.json"
 }
 
+check() {
+  [ -n "$unseen" ] || return 0
+  step "video: clips of models/video/check.jsonl"
+  bench video --manifest "$unseen" --files "$(dirname "$unseen")" --split check --train-split "" \
+    --detector ours=ours-cheap --out "$runs/video-check-$fingerprint"
+  cp "$runs/video-check-$fingerprint/metrics.json" "$results/video-check.json"
+}
+
 attack() {
   step "attack on the picture model, 40 pictures"
   local transfer=()
@@ -129,7 +139,7 @@ for part in "$@"; do
     image) measure image image 0 ferretnet-s tiny-ladeda-wildrf ;;
     audio) measure audio speech "${AUDIO_PEER_FILES:-40}" aasist aasist-l aasist-asvspoof5 inc-tssdnet rawgat-st; codecs ;;
     face) faces ;;
-    video) measure video video 0; wide ;;
+    video) measure video video 0; wide; check ;;
     attack | audit | failures | quote) "$part" ;;
     *) echo "unknown part $part (image, audio, face, video, attack, audit, failures, quote)" >&2; exit 2 ;;
   esac
