@@ -58,7 +58,7 @@ measure() {  # kind of media, model folder, most files for peers (0 = all), peer
 }
 
 faces() {
-  step "face peers, and ours where there is a face model, on cut-out faces"
+  step "face peers on cut-out faces, and ours where there is a face model"
   local name named=(--perturbation face --perturbation face-laundered) own=("$runs/face-$fingerprint")
   if [ -n "$code" ]; then
     for name in meso4-df meso4-f2f mesoinception-df mesoinception-f2f classnseg; do
@@ -67,8 +67,7 @@ faces() {
     bench face --manifest "$data" --split val --train-split "" --peers "$peers" --peers-code "$code" "${named[@]}" \
       --out "$runs/face-peers"
   fi
-  [ -d "$runs/face-peers" ] || return 0
-  cp "$runs/face-peers/metrics.json" "$results/face-peers.json"
+  if [ -d "$runs/face-peers" ]; then cp "$runs/face-peers/metrics.json" "$results/face-peers.json"; fi
   [ -f models/face/config.json ] || return 0
   # ours looks for the face itself, so it gets the whole picture
   bench face --manifest "$data" --split val --detector ours=ours-faces --perturbation none --perturbation clean \
