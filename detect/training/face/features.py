@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -53,9 +52,7 @@ class FaceMeter:
         kept = self.folder / f"{digest.hexdigest()[:24]}.npy"
         if not kept.exists():
             log.info("measuring %d faces, %s%s", len(faces), delivery, ", made" if is_made else "")
-            fresh = kept.with_suffix(f".{os.getpid()}.npy")  # two processes may measure the same
-            np.save(fresh, np.stack([self._row(face, delivery, is_made) for face in faces]))
-            fresh.replace(kept)
+            np.save(kept, np.stack([self._row(face, delivery, is_made) for face in faces]))
         rows: Float64Array = np.load(kept).astype(np.float64)
         return rows
 

@@ -62,27 +62,6 @@ class FaceFit:
 
 
 @dataclass(frozen=True)
-class FaceTune:
-    """How the stages are fine-tuned before the fit; 0 steps = not at all. See `detect.training.face.tune`.
-
-    Attributes:
-        steps: Of the optimiser.
-        rate: Largest learning rate.
-        filmed: Pairs of clips in a step.
-        others: Pairs of pictures of other programs.
-        copied: Unswapped faces beside their swap-like copies.
-        singles: Unswapped faces alone.
-    """
-
-    steps: int = 0
-    rate: float = 3e-4
-    filmed: int = 5
-    others: int = 3
-    copied: int = 4
-    singles: int = 4
-
-
-@dataclass(frozen=True)
 class FaceCalibration:
     """See `detect.training.image.calibration`; `faces_per_origin` bounds each person or source."""
 
@@ -103,7 +82,6 @@ class FaceRecipe:
     data: FaceData
     model: FaceModel
     fit: FaceFit
-    tune: FaceTune
     calibration: FaceCalibration
 
 
@@ -123,6 +101,5 @@ def read_recipe(path: Path) -> FaceRecipe:
         data=file.part(FaceData, "data"),
         model=file.part(FaceModel, "model"),
         fit=file.part(FaceFit, "fit"),
-        tune=file.part(FaceTune, "tune"),
         calibration=file.part(FaceCalibration, "calibration"),
     )

@@ -6,25 +6,31 @@ import hashlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from detect.errors import ConfigError
 from detect.networks.face.align import LARGEST_FACE
 from detect.networks.face.detector import load_detector
 from detect.networks.face.region_net import RegionNet
+from detect.networks.image.patch_net import create
+from detect.networks.zoo import find_model
 from detect.training.face.clips import cut_faces
 from detect.training.face.corpus import Corpus, sort_faces
-from detect.training.face.folds import set_head, tune_folds
+from detect.training.face.features import FaceMeter
+from detect.training.face.fit import Discriminant
 from detect.training.face.recipe import FaceRecipe, read_recipe
 from detect.training.face.store import StoredFace, read_clip_list
-from detect.training.face.trial import choose, fit
+from detect.training.face.trial import choose, fit, measure
 from detect.training.folder import calibration_id, write_config, write_weights
 from detect.training.image.calibration import HeldOutScore, fit_calibration, summarise
+from detect.training.image.tinyvae import LATENT_CHANNELS, load_tiny_vae
+from detect.training.pretrained import take_stages
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +49,10 @@ def train(
     Args:
         recipe_path: A `recipe.toml` with `kind = "face"`.
         manifests: Clip lists instead of those that the recipe names.
-        work: Folder for cut faces, their statistics and states of tuned networks; what is there is used again.
+        work: Folder for cut faces and their statistics; what is there is used again.
         out: Model folder to write; default the recipe's own.
-        device: Not used: crops of all sizes go through one at a time, one process a thread (`--threads`).
-        resume: Go on where a stopped run's tuning was; cut and measured faces are used again either way.
+        device: Not used: the fit takes a minute on one core, and the statistics run on ONNX Runtime.
+        resume: Not used: every stage finds what it made before.
 
     Raises:
         ConfigError: Recipe or list is not usable, or no pair is there.
@@ -58,16 +64,14 @@ def train(
     if not corpus.filmed:
         raise ConfigError(f"recipe {recipe_path}: no swap pair was cut; are the side-by-side clips there?")
     log.info("faces: %s", _count(faces))
-    if not resume:
-        for state in (work / "tuned").glob("*.pt"):
-            state.unlink()
-    tables, whole = tune_folds(recipe, faces, work, processes=torch.get_num_threads())
-    trial = choose(tables, corpus, recipe.fit)
+    network = start_network(recipe)
+    table = measure(corpus, _meter(network, recipe, work))
+    trial = choose(table, corpus, recipe.fit)
     log.info("chosen: ridge %g, made pairs %g", trial.ridge, trial.made_share)
-    set_head(whole.network, fit(whole.table, corpus.keep(None), trial.ridge, trial.made_share))
+    set_head(network, fit(table, corpus.keep(None), trial.ridge, trial.made_share))
     (work / "held_out.jsonl").write_text("".join(json.dumps(score.__dict__) + "\n" for score in trial.scores))
     kept = keep_some(trial.scores, recipe.calibration.faces_per_origin)
-    return export(whole.network, recipe, corpus, kept, trial.figures, out or recipe_path.parent)
+    return export(network, recipe, corpus, kept, trial.figures, out or recipe_path.parent)
 
 
 def collect_faces(recipe: FaceRecipe, manifests: Sequence[Path], folder: Path) -> list[StoredFace]:
@@ -80,6 +84,28 @@ def collect_faces(recipe: FaceRecipe, manifests: Sequence[Path], folder: Path) -
     detector = load_detector()
     cut_faces([row for row in rows if row.layout != "whole"], folder, detector, frames=recipe.data.pair_frames)
     return cut_faces([row for row in rows if row.layout == "whole"], folder, detector, frames=recipe.data.single_frames)
+
+
+def start_network(recipe: FaceRecipe) -> RegionNet:
+    """Return the network with the first stages of the model that the recipe starts from.
+
+    Raises:
+        ConfigError: Another architecture, or that model lacks them.
+    """
+    network = create(recipe.model.architecture, **dict(recipe.model.options))
+    if not isinstance(network, RegionNet):
+        raise ConfigError(
+            f"recipe {recipe.path}: faces need architecture region_net, not {recipe.model.architecture!r}"
+        )
+    take_stages(network, find_model(recipe.model.start), member=recipe.model.member)
+    return network.eval()
+
+
+def set_head(network: RegionNet, fitted: Discriminant) -> None:
+    """Write the fitted layer into the network."""
+    with torch.no_grad():
+        network.head.weight[0] = torch.from_numpy(fitted.weights)
+        network.head.bias[0] = fitted.offset
 
 
 def keep_some(scores: Sequence[HeldOutScore], most: int) -> list[HeldOutScore]:
@@ -129,7 +155,6 @@ def export(
             "made_pairs": len(corpus.copied),
             "unswapped_faces": len(corpus.singles),
             "sources": len({face.origin for face in corpus.singles}),
-            "steps": recipe.tune.steps,
             "seed": recipe.seed,
             "left_out": figures,
             "held_out": summarise(scores, block),
@@ -145,3 +170,14 @@ def _files(corpus: Corpus) -> list[str]:
 def _count(faces: Sequence[StoredFace]) -> str:
     counts = Counter(f"{'pair' if face.pair else 'single'} {face.label}" for face in faces)
     return ", ".join(f"{number} {name}" for name, number in sorted(counts.items()))
+
+
+def _meter(network: RegionNet, recipe: FaceRecipe, work: Path) -> FaceMeter:
+    return FaceMeter(network, work / "features", decoders=_decoders(recipe), seed=recipe.seed)
+
+
+def _decoders(recipe: FaceRecipe) -> Mapping[str, nn.Module]:
+    if not recipe.data.decoders:
+        return {}
+    folder = recipe.path.parent / recipe.data.decoders
+    return {name: load_tiny_vae(name, folder) for name in LATENT_CHANNELS if name != "taef2"}

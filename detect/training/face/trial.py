@@ -1,7 +1,7 @@
 """What the fit is made of and how it is chosen: faces measured, people, programs and sources left out in turn.
 
-Every pair is scored by a fit, and by stages, that saw none of its people or programs, every single face by one that saw
-nothing of its source. The same scores calibrate, so all people count for the thresholds and none is lost to the fit.
+Every pair is scored by a fit that saw none of its people or programs, every single face by one that saw nothing of its
+source. The same scores calibrate, so all people count for the thresholds and none is lost to the fit.
 """
 
 from __future__ import annotations
@@ -72,18 +72,12 @@ def measure(corpus: Corpus, meter: FaceMeter) -> Table:
     )
 
 
-def choose(tables: Sequence[Table], corpus: Corpus, plan: FaceFit) -> Trial:
-    """Try every ridge and weight of the made pairs and return the best by the mean of its areas.
-
-    Args:
-        tables: One for each fold, by a network that did not see that fold.
-        corpus: What the tables hold.
-        plan: What is tried.
-    """
+def choose(table: Table, corpus: Corpus, plan: FaceFit) -> Trial:
+    """Try every ridge and weight of the made pairs and return the best by the mean of its areas."""
     tried: list[tuple[float, Trial]] = []
     for ridge in plan.ridges:
         for made_share in plan.made_shares if corpus.copied or corpus.others else (0.0,):
-            areas, scores = leave_out(tables, corpus, ridge, made_share)
+            areas, scores = leave_out(table, corpus, ridge, made_share)
             log.info("ridge %g, made %g: %s", ridge, made_share, areas)
             figures = {"ridge": ridge, "made_share": made_share, **areas}
             tried.append((float(np.mean(list(areas.values()))), Trial(ridge, made_share, scores, figures)))
@@ -94,13 +88,13 @@ def choose(tables: Sequence[Table], corpus: Corpus, plan: FaceFit) -> Trial:
 
 
 def leave_out(
-    tables: Sequence[Table], corpus: Corpus, ridge: float, made_share: float
+    table: Table, corpus: Corpus, ridge: float, made_share: float
 ) -> tuple[dict[str, float], list[HeldOutScore]]:
     """Return areas under the curve of what was left out, by delivery, and every score of it."""
     filmed = {name: np.zeros((len(corpus.filmed), 2)) for name in SCORED}
     others = {name: np.zeros((len(corpus.others), 2)) for name in SCORED}
     scores: list[HeldOutScore] = []
-    for fold, table in enumerate(tables):
+    for fold in range(corpus.folds):
         kept = corpus.keep(fold)
         fitted = fit(table, kept, ridge, made_share)
         for name in SCORED:
@@ -118,7 +112,6 @@ def leave_out(
                 for row, origin in enumerate(_origins(pairs, is_filmed=logits is filmed))
                 for half in (0, 1)
             ]
-    table = tables[0]
     areas = {name: round(area(filmed[name], weigh(table.filmed[name].clips, power=1.0)), 4) for name in SCORED}
     if corpus.others:
         weights = weigh(table.others["clean"].clips, power=0.5)

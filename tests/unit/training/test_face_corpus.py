@@ -1,22 +1,17 @@
-"""Pairs of pictures, what is left out together, and fine-tuning that a stopped run takes up where it was."""
+"""Pairs of pictures before and after a swap, and which faces are left out together."""
 
 import json
-import random
 from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from detect.networks.face.detector import Face
-from detect.networks.face.region_net import RegionNet
 from detect.training.face.clips import cut_faces
 from detect.training.face.corpus import Corpus, FacePair, sort_faces
-from detect.training.face.recipe import FaceTune, read_recipe
-from detect.training.face.sampler import Sampler
+from detect.training.face.recipe import read_recipe
 from detect.training.face.store import ClipRow, StoredFace, read_clip_list
-from detect.training.face.tune import tune
 
 BOX = (60.0, 50.0, 80.0, 100.0)
 POINTS = np.array([[80, 85], [118, 85], [100, 105], [85, 128], [116, 128]], float)
@@ -125,58 +120,3 @@ def test_faces_are_sorted_by_what_they_are(tmp_path, corpus):
     lonely = replace(halves[0], pair="lonely")
     found = sort_faces([*halves, *corpus.singles, lonely], read_recipe(tmp_path / "recipe.toml"))
     assert (len(found.filmed), len(found.others), len(found.singles), len(found.copied)) == (3, 3, 2, 0)
-
-
-PLAN = FaceTune(steps=4, rate=1e-3, filmed=1, others=1, copied=1, singles=1)
-
-
-def test_a_step_draws_every_kind_and_both_halves_of_a_pair_go_the_same_way(corpus):
-    same = [replace(pair, fake=pair.real) for pair in corpus.filmed]
-    sampler = Sampler(replace(corpus, filmed=same), corpus.keep(None), PLAN, decoders={}, margin=1.25)
-    examples = sampler.draw(random.Random(3))
-    assert [kind for kind, _, _ in examples] == ["filmed", "others", "copied", "singles"]
-    _, real, fake = examples[0]
-    assert torch.equal(real, fake) and real.shape[1] == 3 and -1 <= float(real.min()) <= float(real.max()) <= 1
-    assert examples[2][1].shape == examples[2][2].shape and examples[3][2] is None
-
-
-def test_what_is_left_out_is_never_drawn(corpus):
-    kept = corpus.keep(0)
-    sampler = Sampler(corpus, kept, PLAN, decoders={}, margin=1.25)
-    assert set(sampler.clips) == {"clip-cleo"} and set(sampler.programs) == {"beta"}
-    assert set(sampler.programs["beta"]) == {"ernst"} and set(sampler.sources) == {"web"}
-
-
-def test_tuning_changes_the_stages_and_a_stopped_run_ends_where_a_whole_one_does(corpus, tmp_path, monkeypatch):
-    def network():
-        torch.manual_seed(0)
-        return RegionNet()
-
-    monkeypatch.setattr("detect.training.face.tune.CHECKPOINT_STEPS", 2)
-    sampler = Sampler(corpus, corpus.keep(None), PLAN, decoders={}, margin=1.25)
-    whole = network()
-    before = {name: value.clone() for name, value in whole.state_dict().items()}
-    tune(whole, sampler, PLAN, seed=1, checkpoint=tmp_path / "whole.pt")
-    after = whole.state_dict()
-    assert not torch.equal(before["conv_stem.weight"], after["conv_stem.weight"])
-    assert torch.equal(before["bn1.running_mean"], after["bn1.running_mean"])
-
-    class Stopped(Exception):
-        pass
-
-    class Stops(Sampler):
-        drawn = 0
-
-        def draw(self, rng):
-            self.drawn += 1
-            if self.drawn > 3:
-                raise Stopped
-            return super().draw(rng)
-
-    stopping = Stops(corpus, corpus.keep(None), PLAN, decoders={}, margin=1.25)
-    with pytest.raises(Stopped):
-        tune(network(), stopping, PLAN, seed=1, checkpoint=tmp_path / "part.pt")
-    again = network()
-    tune(again, sampler, PLAN, seed=1, checkpoint=tmp_path / "part.pt")
-    for name, value in again.state_dict().items():
-        assert torch.allclose(value, after[name], atol=1e-5), name
