@@ -1,7 +1,8 @@
 """What the fit is made of and how it is chosen: faces measured, people, programs and sources left out in turn.
 
 Every pair is scored by a fit that saw none of its people or programs, every single face by one that saw nothing of its
-source. The same scores calibrate, so all people count for the thresholds and none is lost to the fit.
+source. The scores of clips and single faces calibrate, so all people count for the thresholds and none is lost to the
+fit.
 """
 
 from __future__ import annotations
@@ -90,7 +91,10 @@ def choose(table: Table, corpus: Corpus, plan: FaceFit) -> Trial:
 def leave_out(
     table: Table, corpus: Corpus, ridge: float, made_share: float
 ) -> tuple[dict[str, float], list[HeldOutScore]]:
-    """Return areas under the curve of what was left out, by delivery, and every score of it."""
+    """Return areas under the curve of what was left out, by delivery, and the scores that calibrate.
+
+    Pairs of pictures do not calibrate: figures of papers are chosen, enlarged and compressed as no file of a user is.
+    """
     filmed = {name: np.zeros((len(corpus.filmed), 2)) for name in SCORED}
     others = {name: np.zeros((len(corpus.others), 2)) for name in SCORED}
     scores: list[HeldOutScore] = []
@@ -105,13 +109,12 @@ def leave_out(
                 HeldOutScore(False, str(source), name, float(logit))
                 for source, logit in zip(singles.sources, fitted.score(singles.features), strict=True)
             ]
-    for name in SCORED:
-        for logits, pairs in ((filmed, corpus.filmed), (others, corpus.others)):
-            scores += [
-                HeldOutScore(bool(half), f"pairs/{origin}", name, float(logits[name][row, half]))
-                for row, origin in enumerate(_origins(pairs, is_filmed=logits is filmed))
-                for half in (0, 1)
-            ]
+    scores += [
+        HeldOutScore(bool(half), f"pairs/{pair.real.person}", name, float(filmed[name][row, half]))
+        for name in SCORED
+        for row, pair in enumerate(corpus.filmed)
+        for half in (0, 1)
+    ]
     areas = {name: round(area(filmed[name], weigh(table.filmed[name].clips, power=1.0)), 4) for name in SCORED}
     if corpus.others:
         weights = weigh(table.others["clean"].clips, power=0.5)
@@ -147,11 +150,6 @@ def _score(logits: Float64Array, pairs: Pairs, chosen: Bools, fitted: Discrimina
     """Write the logits of the chosen pairs into (pairs, 2)."""
     logits[chosen, 0] = fitted.score(pairs.real[chosen])
     logits[chosen, 1] = fitted.score(pairs.fake[chosen])
-
-
-def _origins(pairs: Sequence[FacePair], *, is_filmed: bool) -> list[str]:
-    """Return what pairs count as in calibration: their person, or their program where each is another person."""
-    return [pair.real.person if is_filmed else pair.real.origin for pair in pairs]
 
 
 def _join(parts: Sequence[Pairs]) -> Pairs:

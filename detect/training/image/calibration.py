@@ -8,6 +8,7 @@ a large source must not set the thresholds alone.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,9 @@ log = logging.getLogger(__name__)
 Floats = npt.NDArray[np.float64]
 _LEAST_SLOPE = 1e-3  # a likelihood ratio never turns a logit's direction round
 DEFAULT_BUDGET = 0.02
+LEAST_FILES = 20
+"""A source of fewer files has no rate of its own."""
+
 BUDGETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 
 
@@ -113,11 +117,19 @@ def tail_threshold(values: Floats, weights: Floats, rate: float, *, tail: float 
 
 
 def _worst_source_threshold(reals: Sequence[HeldOutScore], llr: Floats, rate: float) -> float:
-    """Return the least threshold that keeps every source with 20 or more scores at or under `rate`."""
+    """Return the least threshold that keeps every source with 20 or more files at or under `rate`.
+
+    A file counts once, however many perturbations it was judged under: the worst of seven faces is no source's rate.
+    """
     by_source: dict[str, list[float]] = {}
+    files: Counter[tuple[str, str]] = Counter()
     for item, value in zip(reals, llr, strict=True):
         by_source.setdefault(item.origin, []).append(float(value))
-    large = [np.array(values) for values in by_source.values() if len(values) >= 20]
+        files[item.origin, item.perturbation] += 1
+    most = {origin: 0 for origin in by_source}
+    for (origin, _), count in files.items():
+        most[origin] = max(most[origin], count)
+    large = [np.array(values) for origin, values in by_source.items() if most[origin] >= LEAST_FILES]
     return max((float(np.quantile(values, 1 - rate, method="higher")) for values in large), default=-np.inf)
 
 
