@@ -49,7 +49,7 @@ LEVELLED_SIDE = 128
 
 CEILING = 0.85
 """Faces alone raise P(synthetic or manipulated) to this at most, below any threshold that accuses: on four people that
-the model did not see it ranks with an area of 0.80, which is enough to point somewhere and too little to accuse."""
+the model did not see it ranks with an area of 0.83, which is enough to point somewhere and too little to accuse."""
 
 PICTURE_BUDGET = 0.02
 """In a still picture a face counts only beyond its threshold for this share of authentic faces: one view is far weaker

@@ -62,3 +62,12 @@ def test_unresolved_rates_extrapolate_beyond_the_sample():
     weights = np.ones(200)
     assert tail_threshold(values, weights, 0.001) > values.max()
     assert tail_threshold(values, weights, 0.1) == weighted_quantile(values, weights, 0.9)
+
+
+def test_a_source_of_few_files_judged_under_many_perturbations_has_no_rate_of_its_own():
+    def threshold(names: list[str], count: int) -> float:
+        odd = [HeldOutScore(False, "odd", name, 6.0) for name in names for _ in range(count)]
+        return fit(held_out() + odd)["thresholds"][-1]["synthetic_llr"]  # the budget that allows a fifth
+
+    few, many = threshold(["clean", "laundered", "jpeg_50"], 7), threshold(["clean"], 21)
+    assert few < many / 2
