@@ -22,6 +22,11 @@ from detect.types import Contribution, Evidence, Interval, Status
 CORRELATED = frozenset({"image.pixels", "face.swap", "video.frames", "video.motion"})
 CORRELATED_SHARE = 0.25
 
+# A swap alters a face and leaves the frames around it real, so frames that look real do not clear a face that looks
+# swapped: against it they count as far as if one altered file in ten had real frames, and the face counts in full.
+LOCAL = "face.swap"
+MOST_AGAINST_LOCAL = math.log(10)
+
 
 @dataclass(frozen=True)
 class Posterior:
@@ -120,7 +125,15 @@ def _correlated_shares(scored: Sequence[Evidence]) -> dict[int, float]:
     group = sorted(
         (item for item in scored if item.source in CORRELATED), key=lambda item: (-abs(item.llr), *_place(item))
     )
-    return {id(item): CORRELATED_SHARE for item in group[1:]}
+    shares = {id(item): CORRELATED_SHARE for item in group[1:]}
+    local = next((item for item in group if item.source == LOCAL and item.llr > 0), None)
+    against = [item for item in group if item.llr < 0]
+    if local is not None and against:
+        total = -sum(item.llr * shares.get(id(item), 1.0) for item in against)
+        limit = min(1.0, MOST_AGAINST_LOCAL / total)
+        shares |= {id(item): limit * shares.get(id(item), 1.0) for item in against}
+        shares[id(local)] = 1.0
+    return shares
 
 
 def _interval(scored: Sequence[Evidence], total: float) -> Interval | None:

@@ -103,3 +103,22 @@ def test_intervals_of_independent_sources_add_in_squares():
 def test_sigmoid_never_overflows(x):
     assert 0.0 <= sigmoid(x) <= 1.0
     assert sigmoid(x) + sigmoid(-x) == pytest.approx(1.0)
+
+
+def total_of(frames: float, face: float) -> float:
+    return combine([scored(frames, "video.frames"), scored(face, "face.swap")]).log_odds
+
+
+def test_real_frames_do_not_clear_a_face_that_looks_swapped():
+    assert total_of(-2.0, 1.8) == pytest.approx(-0.2)
+    assert total_of(-6.0, 1.8) == pytest.approx(1.8 - math.log(10))
+    assert total_of(-2.0, 0.0) == pytest.approx(-2.0)  # a face that says nothing changes nothing
+    assert total_of(-2.0, -1.0) == pytest.approx(-2.25)  # as do two that agree
+    assert total_of(2.0, 1.0) == pytest.approx(2.25)
+
+
+@given(st.floats(-8, -0.01), st.floats(0.01, 8), st.floats(0, 2))
+def test_a_face_that_looks_more_swapped_never_lowers_the_score(frames, face, more):
+    assert total_of(frames, face + more) >= total_of(frames, face) - 1e-9
+    ledger = combine([scored(frames, "video.frames"), scored(face, "face.swap")])
+    assert sum(line.llr for line in ledger.contributions) == pytest.approx(ledger.log_odds)
