@@ -16,6 +16,7 @@ import argparse
 import json
 import subprocess
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,7 @@ def list_pairs(pairs: Path, repositories: Path, out: Path) -> int:
     return len(lines)
 
 
+@cache  # walks the whole mirror, and hundreds of rows name the same few repositories
 def find_repository(name: str, repositories: Path) -> Path | None:
     """Return the git directory of OWNER/NAME below a folder."""
     wanted = name.replace("/", "+")

@@ -6,13 +6,12 @@ import hashlib
 import json
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from detect.errors import ConfigError
 from detect.networks.face.align import LARGEST_FACE
@@ -173,11 +172,8 @@ def _count(faces: Sequence[StoredFace]) -> str:
 
 
 def _meter(network: RegionNet, recipe: FaceRecipe, work: Path) -> FaceMeter:
-    return FaceMeter(network, work / "features", decoders=_decoders(recipe), seed=recipe.seed)
-
-
-def _decoders(recipe: FaceRecipe) -> Mapping[str, nn.Module]:
-    if not recipe.data.decoders:
-        return {}
-    folder = recipe.path.parent / recipe.data.decoders
-    return {name: load_tiny_vae(name, folder) for name in LATENT_CHANNELS if name != "taef2"}
+    decoders: dict[str, torch.nn.Module] = {}
+    if recipe.data.decoders:
+        folder = recipe.path.parent / recipe.data.decoders
+        decoders = {name: load_tiny_vae(name, folder) for name in LATENT_CHANNELS if name != "taef2"}
+    return FaceMeter(network, work / "features", decoders=decoders, seed=recipe.seed)
