@@ -23,9 +23,6 @@ DEFAULT_BUDGET = 0.02
 LEAST_FILES = 20
 """A source of fewer files has no rate of its own."""
 
-LEAST_SOURCES = 20
-"""A part of fewer real sources has no rate of its own."""
-
 BUDGETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 
 
@@ -40,27 +37,14 @@ class HeldOutScore:
 
 
 def fit_calibration(
-    scores: Sequence[HeldOutScore],
-    *,
-    calibration_id: str,
-    largest_source_rate: float,
-    miss_rate: float,
-    parts: Sequence[Sequence[HeldOutScore]] = (),
+    scores: Sequence[HeldOutScore], *, calibration_id: str, largest_source_rate: float, miss_rate: float
 ) -> dict[str, Any]:
     """Return the `calibration` block of config.json.
 
     Slope and intercept: logistic regression with every origin weighted alike and even priors. Each budget's threshold
-    is the largest of these quantiles of held-out real scores: the overall one at the budget, the one that keeps the
-    worst source with 20 or more files at `largest_source_rate` (stated for a budget of 2 %, scaled with others), and
-    for each of `parts` the one that keeps the budget on its real scores alone.
+    is the larger of two quantiles of held-out real scores: the overall one at the budget, and the one that keeps the
+    worst source with 20 or more files at `largest_source_rate` (stated for a budget of 2 %, scaled with others).
     Where the budget asks for a smaller share than the number of real scores can show, an exponential tail extrapolates.
-
-    Args:
-        scores: What slope, intercept and the overall quantiles come from.
-        calibration_id: Name of the block.
-        largest_source_rate: See above.
-        miss_rate: Share of generated files that the threshold for authentic ones may pass.
-        parts: Kinds of content, for example; one of fewer than 20 real sources has no rate of its own.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -76,21 +60,15 @@ def fit_calibration(
     reals = [item for item in scores if not item.is_fake]
     real_llr, real_weights = llr[~is_fake], weights[~is_fake]
     origins = len({item.origin for item in scores})
-    kinds = [
-        (slope * np.array([item.logit for item in own]) + intercept, origin_weights(own))
-        for own in ([item for item in part if not item.is_fake] for part in parts)
-        if len({item.origin for item in own}) >= LEAST_SOURCES
-    ]
     authentic = weighted_quantile(llr[is_fake], weights[is_fake], miss_rate)
     rows = []
     for budget in BUDGETS:
         overall = tail_threshold(real_llr, real_weights, budget)
         per_source = _worst_source_threshold(reals, real_llr, min(1.0, largest_source_rate * budget / DEFAULT_BUDGET))
-        per_kind = max((tail_threshold(values, own, budget) for values, own in kinds), default=-np.inf)
         rows.append(
             {
                 "max_false_positive_rate": budget,
-                "synthetic_llr": round(float(max(overall, per_source, per_kind)), 4),
+                "synthetic_llr": round(float(max(overall, per_source)), 4),
                 "authentic_llr": round(float(min(authentic, -0.1)), 4),
             }
         )

@@ -103,42 +103,12 @@ def _deliver(item: Item, delivery: str, frames: int) -> UInt8Array | None:
 
 
 def fit(
-    scored: Sequence[ClipScores],
-    by_kind: Sequence[ClipScores],
-    kinds: Mapping[str, int],
-    *,
-    calibration_id: str,
-    largest_source_rate: float,
-    miss_rate: float,
-    seed: int,
+    scored: Sequence[ClipScores], *, calibration_id: str, largest_source_rate: float, miss_rate: float, seed: int
 ) -> dict[str, Any]:
-    """Return the `calibration` block of config.json, with its `frame` line and `contrast` table.
-
-    Every budget is kept on each kind of content by itself, both by heads that never saw the maker and by heads that
-    never saw anything of that kind: what users bring is of kinds that training holds little of, and thresholds that
-    kept 2 % on left-out makers as a whole accused 4 to 10 % of the real `val` clips in three versions.
-
-    Args:
-        scored: Scores by heads that saw nothing of a clip's maker.
-        by_kind: Scores of the same clips by heads that saw nothing of their kind.
-        kinds: The kind of each maker; see `detect.training.video.kinds`.
-        calibration_id: Name of the block.
-        largest_source_rate: See `detect.training.image.calibration.fit_calibration`; so is `miss_rate`.
-        miss_rate: Share of generated clips that may be called authentic.
-        seed: Of the chains.
-    """
+    """Return the `calibration` block of config.json, with its `frame` line and `contrast` table."""
     whole = held_out_scores(scored)
-    parts = [
-        [item for item in items if kinds[item.origin] == kind]
-        for items in (whole, held_out_scores(by_kind))
-        for kind in sorted(set(kinds.values()))
-    ]
     block = fit_calibration(
-        whole,
-        calibration_id=calibration_id,
-        largest_source_rate=largest_source_rate,
-        miss_rate=miss_rate,
-        parts=parts,
+        whole, calibration_id=calibration_id, largest_source_rate=largest_source_rate, miss_rate=miss_rate
     )
     block["frame"] = fit_frames(scored, cap=float(block["cap"]))
     block["contrast"] = fit_contrast(scored, block, seed=seed)
@@ -146,8 +116,11 @@ def fit(
 
 
 def held_out_scores(scored: Sequence[ClipScores]) -> list[HeldOutScore]:
-    """Return the pooled logit of each delivered clip."""
-    return [_whole(item) for item in scored]
+    """Return the pooled logit of each delivered clip, and of its halves, which are clips of their own to a user."""
+    return [
+        HeldOutScore(item.clip.is_fake, item.clip.origin, item.clip.delivery, pool_whole(item.logits))
+        for item in scored
+    ]
 
 
 def fit_frames(scored: Sequence[ClipScores], *, cap: float) -> dict[str, float]:

@@ -1,12 +1,10 @@
-"""Fit the linear layer for frames of clips, on statistics of crops and of patches of delivered clips.
+"""Fit the linear layer for frames of clips, on statistics of crops and of frames of delivered clips.
 
 Why only a linear layer: the whole network, fine-tuned on the same crops, told clips of unseen makers apart no better,
 and a hidden layer ranked clips of an unseen *kind* worse (faces that fill the frame, people, everything else left out
 in turn: mean area 0.852 against 0.862), although it ranked unseen makers of known kinds better. Fisher's discriminant
 weighs every generator and source by the root of its share; what differs between makers weighs less in its scatter than
-what differs inside one (`within`), since a few hundred makers say too little of how makers differ. What clips of
-people differ in from all others, label by label, weighs much more (`content`): more generated than real clips show a
-face, and a fit that uses this sends real portraits up.
+what differs inside one (`within`), since a few hundred makers say too little of how makers differ.
 """
 
 from __future__ import annotations
@@ -23,7 +21,6 @@ from torch import nn
 from detect.evidence.pooling import pool_whole
 from detect.training.scatter import Float64Array, weigh
 from detect.training.video.calibrate import ClipScores
-from detect.training.video.kinds import KINDS
 from detect.training.video.rows import ClipRows, Rows
 
 log = logging.getLogger(__name__)
@@ -34,17 +31,11 @@ SPREAD = 2.0
 
 @dataclass(frozen=True)
 class HeadPlan:
-    """How a head is fitted.
-
-    Attributes:
-        ridge: In units of the scatter's mean diagonal.
-        within: Weight of the scatter inside makers beside that between them, which is 1.
-        content: Weight of the difference between clips of people and other clips, in the same units.
-    """
+    """Ridge in units of the scatter's mean diagonal, and the weight of the scatter inside makers beside that between
+    them, which is 1."""
 
     ridge: float
     within: float
-    content: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -65,15 +56,8 @@ class LinearHead:
             layer.bias[0] = self.offset
 
 
-def fit_head(rows: Rows, plan: HeadPlan, kinds: Mapping[str, int] | None = None) -> LinearHead:
-    """Return the discriminant of generated against real rows.
-
-    Args:
-        rows: What trains.
-        plan: How.
-        kinds: The kind of each maker, an index into `KINDS`; without it, or where a label has clips of people only or
-            none, `plan.content` has nothing to weigh.
-    """
+def fit_head(rows: Rows, plan: HeadPlan) -> LinearHead:
+    """Return the discriminant of generated against real rows."""
     weights = maker_weights(rows)
     spread = rows.features.std(axis=0).astype(np.float64) + 1e-6
     means, scatter = [], np.zeros((len(spread), len(spread)))
@@ -83,8 +67,6 @@ def fit_head(rows: Rows, plan: HeadPlan, kinds: Mapping[str, int] | None = None)
         between, within, mean = _scatter(features, rows.names[inside], weights[inside])
         means.append(mean)
         scatter += (between + plan.within * within) / 2
-        apart = _content_difference(features, rows.names[inside], weights[inside], kinds or {})
-        scatter += plan.content * np.outer(apart, apart) / 2
     scatter[np.diag_indices_from(scatter)] += plan.ridge * np.trace(scatter) / len(scatter)
     change = means[1] - means[0]
     direction = np.linalg.solve(scatter, change)
@@ -107,20 +89,6 @@ def _scatter(
     return (middles * shares[:, None]).T @ middles, (inner * weights[:, None]).T @ inner, mean
 
 
-def _content_difference(
-    features: Float64Array, names: npt.NDArray[np.str_], weights: Float64Array, kinds: Mapping[str, int]
-) -> Float64Array:
-    """Return the mean of rows of people less that of others, (F,); zeros when one of them is missing."""
-    kind = np.array([kinds.get(name.split(":", 1)[1], -1) for name in names.tolist()])
-    others = kind == KINDS.index("other")
-    people = (kind >= 0) & ~others
-    if not people.any() or not others.any():
-        return np.zeros(features.shape[1])
-    first, second = (weights[part] @ features[part] / weights[part].sum() for part in (people, others))
-    difference: Float64Array = first - second
-    return difference
-
-
 def maker_weights(rows: Rows) -> Float64Array:
     """Return weights by the root of each maker's share, (N,), summing to 1 over each label."""
     weights = np.zeros(len(rows))
@@ -130,13 +98,7 @@ def maker_weights(rows: Rows) -> Float64Array:
     return weights
 
 
-def cross_fit(
-    rows: Rows,
-    clips: Sequence[ClipRows],
-    plan: HeadPlan,
-    fold_of: Mapping[str, int],
-    kinds: Mapping[str, int] | None = None,
-) -> list[ClipScores]:
+def cross_fit(rows: Rows, clips: Sequence[ClipRows], plan: HeadPlan, fold_of: Mapping[str, int]) -> list[ClipScores]:
     """Return the scores of every clip by a head that saw nothing of the fold of its maker.
 
     Args:
@@ -144,10 +106,9 @@ def cross_fit(
         clips: What is scored.
         plan: How each head is fitted.
         fold_of: The fold of each maker of a clip.
-        kinds: The kind of each maker; see `fit_head`.
     """
     fold = np.array([fold_of.get(name.split(":", 1)[1], -1) for name in rows.names.tolist()])
-    heads = {number: fit_head(rows.take(fold != number), plan, kinds) for number in sorted(set(fold_of.values()))}
+    heads = {number: fit_head(rows.take(fold != number), plan) for number in sorted(set(fold_of.values()))}
     return [heads[fold_of[clip.clip.origin]].score_clip(clip) for clip in clips]
 
 

@@ -49,20 +49,18 @@ class HeadPart:
 
     Attributes:
         crops: Crops drawn.
-        clips_per_origin: Most clips of one generator or source that are delivered: their patches join the crops.
+        clips_per_origin: Most clips of one generator or source that are delivered: their frames join the crops.
         frames_per_clip: Frames kept of each delivery.
         ridge: In units of the scatter's mean diagonal.
         within: Weight of the scatter inside makers beside that between them.
-        content: Weight of what clips of people differ in from others.
         folds: Parts that makers are dealt to for the scores that calibrate.
     """
 
-    crops: int = 28800
+    crops: int = 8000
     clips_per_origin: int = 8
     frames_per_clip: int = 12
     ridge: float = 0.1
     within: float = 3.0
-    content: float = 10.0
     folds: int = 6
 
 

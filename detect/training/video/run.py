@@ -92,10 +92,10 @@ def train(
         )
     )
     rows = join_rows(crops, clips)
-    plan = HeadPlan(recipe.head.ridge, recipe.head.within, recipe.head.content)
+    plan = HeadPlan(recipe.head.ridge, recipe.head.within)
     makers = deal({clip.clip.origin: clip.clip.is_fake for clip in clips}, recipe.head.folds, recipe.seed)
     kinds = kinds_of([clip.clip for clip in clips], load_detector(), work / "faces.json")
-    scored, by_kind = (cross_fit(rows, clips, plan, folds, kinds) for folds in (makers, kinds))
+    scored, by_kind = cross_fit(rows, clips, plan, makers), cross_fit(rows, clips, plan, kinds)
     left_out = {"by_maker": round(area(scored), 4), "by_kind": round(area(by_kind), 4)}
     for number, kind in enumerate(KINDS):
         own = [item for item in by_kind if kinds[item.clip.origin] == number]
@@ -103,19 +103,9 @@ def train(
             left_out[kind] = round(area(own), 4)
     log.info("area under the curve of left-out clips: %s", left_out)
     save_scores(scored, work / "left_out.jsonl")
-    fit_head(rows, plan, kinds).write(network.head)
-    chosen = {"crops": len(crops), "patches": len(rows) - len(crops), "area_left_out": left_out}
-    block = fit(
-        scored,
-        by_kind,
-        kinds,
-        calibration_id="",
-        largest_source_rate=recipe.calibration.largest_source_rate,
-        miss_rate=recipe.calibration.miss_rate,
-        seed=recipe.seed,
-    )
-    folder = out or recipe_path.parent
-    return export(network, recipe, start, [*items, *pictures], scored, block, folder, chosen=chosen)
+    fit_head(rows, plan).write(network.head)
+    chosen = {"crops": len(crops), "frames": len(rows) - len(crops), "area_left_out": left_out}
+    return export(network, recipe, start, [*items, *pictures], scored, out or recipe_path.parent, chosen=chosen)
 
 
 def select_items(recipe: VideoRecipe, manifests: Sequence[Path]) -> list[Item]:
@@ -177,7 +167,6 @@ def export(
     start: ModelFolder,
     training: Sequence[Item],
     scored: Sequence[ClipScores],
-    block: dict[str, Any],
     folder: Path,
     *,
     chosen: Mapping[str, Any],
@@ -185,7 +174,13 @@ def export(
     """Write weights and config.json."""
     clips = [item for item in training if item.kind == "video"]
     sha256 = write_weights(network.state_dict(), folder)
-    block["id"] = calibration_id(recipe, sha256)
+    block = fit(
+        scored,
+        calibration_id=calibration_id(recipe, sha256),
+        largest_source_rate=recipe.calibration.largest_source_rate,
+        miss_rate=recipe.calibration.miss_rate,
+        seed=recipe.seed,
+    )
     return write_config(
         folder,
         recipe,

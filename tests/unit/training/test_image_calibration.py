@@ -71,15 +71,3 @@ def test_a_source_of_few_files_judged_under_many_perturbations_has_no_rate_of_it
 
     few, many = threshold(["clean", "laundered", "jpeg_50"], 7), threshold(["clean"], 21)
     assert few < many / 2
-
-
-def test_each_part_keeps_the_budget_by_itself_unless_it_has_few_sources():
-    def threshold(sources: int) -> float:
-        part = [HeldOutScore(False, f"p{source}", "clean", 2.0 + source / 50) for source in range(sources)]
-        block = fit_calibration(
-            held_out(), calibration_id="t", largest_source_rate=0.05, miss_rate=0.05, parts=[held_out(), part]
-        )
-        return Calibration.from_config(block).operating(0.02).synthetic_threshold
-
-    assert threshold(19) == threshold(0)
-    assert threshold(40) > threshold(0)
