@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from detect.render.html import PageItem, format_page
-from detect.types import Evidence, Operating, Reason, Report, Status, Verdict
+from detect.types import Evidence, Operating, Reason, Report, Span, Status, Verdict, Where
 from tests.unit.render.samples import failed_report, hostile_report, picture_report, recording_report
 
 PIXELS = np.random.default_rng(7).integers(0, 256, (480, 640, 3), dtype=np.uint8)
@@ -168,6 +168,15 @@ def test_recording_has_a_timeline_with_its_table_twin() -> None:
     assert 'class="timeline"' in page
     assert "0:12.0" in page
     assert "synthetic speech" in page
+
+
+def test_a_stretch_that_looks_authentic_is_not_drawn_like_one_that_does_not() -> None:
+    spans = (Span(0.0, 6.0, 0.1, "authentic"), Span(6.0, 9.0, 0.5, "undecided"), Span(9.0, 12.0, 0.9, "synthetic"))
+    evidence = Evidence("audio.speech", Status.SCORED, where=Where(spans=spans))
+    page = page_of(replace(recording_report(), evidence=(evidence,)))
+    drawn = re.findall(r'<rect class="(mark|calm)"[^>]*height="34" fill-opacity="([0-9.]+)"', page)
+    assert [name for name, _ in drawn] == ["calm", "mark", "mark"]
+    assert float(drawn[1][1]) < 0.2 < float(drawn[0][1]) == pytest.approx(float(drawn[2][1]))
 
 
 def test_details_print_no_picture_as_text() -> None:
