@@ -42,6 +42,16 @@ class Mark:
     p_synthetic: float | None
     label: str
 
+    @property
+    def is_flagged(self) -> bool:
+        """Whether it leans towards made by a machine; a stretch without a score was flagged for what its label says."""
+        return self.p_synthetic is None or self.p_synthetic >= 0.5
+
+    @property
+    def strength(self) -> float:
+        """How far it leans to its side, in [0, 1]."""
+        return 0.6 if self.p_synthetic is None else abs(2 * self.p_synthetic - 1)
+
 
 @dataclass(frozen=True)
 class Timeline:
