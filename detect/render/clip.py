@@ -10,6 +10,7 @@ from typing import Any
 from markupsafe import Markup
 
 from detect.render import pictures, words
+from detect.render.places import is_flagged
 from detect.types import Evidence, Report, Status, UInt8Array
 
 MOST_ROWS = 120
@@ -28,6 +29,11 @@ class Cell:
     start: float
     width: float
     p_synthetic: float | None
+
+    @property
+    def is_flagged(self) -> bool:
+        """Whether it was judged and leans towards made by a machine."""
+        return self.p_synthetic is not None and is_flagged(self.p_synthetic)
 
 
 @dataclass(frozen=True)

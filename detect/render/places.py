@@ -9,8 +9,9 @@ from detect.types import HeatMap, Region, Span
 
 MAX_CELLS_LISTED = 5
 MAX_OUTLINES = 8
-OUTLINE_FROM = 0.5
-"""Regions below this score are listed, not outlined: a classifier's patches cover the whole picture."""
+FLAGGED_FROM = 0.5
+"""Regions below this score are listed, not outlined: a classifier's patches cover the whole picture. Stretches and
+steps of a time axis below it are drawn as those that look authentic."""
 MAX_TICKS = 10
 _ROWS = ("upper", "middle", "lower")
 _COLUMNS = ("left", "centre", "right")
@@ -44,13 +45,13 @@ class Mark:
 
     @property
     def is_flagged(self) -> bool:
-        """Whether it leans towards made by a machine; a stretch without a score was flagged for what its label says."""
-        return self.p_synthetic is None or self.p_synthetic >= 0.5
+        """Whether it leans towards made by a machine."""
+        return is_flagged(self.p_synthetic)
 
     @property
-    def strength(self) -> float:
-        """How far it leans to its side, in [0, 1]."""
-        return 0.6 if self.p_synthetic is None else abs(2 * self.p_synthetic - 1)
+    def opacity(self) -> float:
+        """How strongly it is drawn, in [0.15, 1]: the further it leans to its side, the stronger."""
+        return 0.15 + 0.85 * (0.6 if self.p_synthetic is None else abs(2 * self.p_synthetic - 1))
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ class Timeline:
     duration_s: float
     ticks: tuple[tuple[float, str], ...]
     marks: tuple[Mark, ...]
+
+
+def is_flagged(p_synthetic: float | None) -> bool:
+    """Say whether a place or stretch with this score stands out; one without was named for what its label says."""
+    return p_synthetic is None or p_synthetic >= FLAGGED_FROM
 
 
 def place_words(x: float, y: float) -> str:
@@ -94,7 +100,7 @@ def region_places(regions: tuple[Region, ...], *, width: int, height: int) -> tu
 
 def outlined(places: tuple[Place, ...]) -> tuple[Place, ...]:
     """Return the places that a picture is marked with: the highest that stand out, and those without a score."""
-    marked = [place for place in places if place.p_synthetic is None or place.p_synthetic >= OUTLINE_FROM]
+    marked = [place for place in places if is_flagged(place.p_synthetic)]
     return tuple(marked[:MAX_OUTLINES])
 
 
