@@ -40,7 +40,9 @@ def test_page_shows_stills_faces_scrubber_and_the_table_twin(rig: Rig) -> None:
         assert words in page
     assert page.count('class="still"') > 1
     assert page.count("data:image/jpeg;base64,") >= 4
-    assert page.count('height="34" fill="url(#time-') == page.count('class="mark" x=') - page.count("url(#clip-hatch)") > 0
+    assert (
+        page.count('height="34" fill="url(#time-') == page.count('class="mark" x=') - page.count("url(#clip-hatch)") > 0
+    )
     german = rig.client.get(f"/a/{made['id']}?lang=de").text
     for words in ("Gesicht 2", "Bild bei 0:00.2", "Dasselbe als Tabelle", ">Bilder<", ">Ton<"):
         assert words in german
